@@ -1,0 +1,16 @@
+//! Bytes + [`Recipe`] + [`Limits`] → renditions.
+//!
+//! Owns: what a recipe means, what a picture costs before it is decoded, and
+//! the pixel path from decoder to encoders. Refuses: files, network, clock,
+//! environment. Everything here is a pure, synchronous function of its
+//! arguments; the same arguments give the same bytes.
+
+mod error;
+pub mod limits;
+pub mod recipe;
+mod render;
+
+pub use error::{Error, Limit};
+pub use limits::Limits;
+pub use recipe::Recipe;
+pub use render::{Header, Rendition, Summary, inspect, render};

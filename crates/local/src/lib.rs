@@ -1,0 +1,7 @@
+//! A small cloud that knows nothing of images: S3 endpoint, IAM, event queue,
+//! Lambda environments, console page.
+//!
+//! Owns: the semantics of the services that it stands in for. Refuses: any
+//! knowledge of pictures or recipes; it runs whatever function it is given.
+
+pub mod database;
