@@ -5,3 +5,5 @@
 //! knowledge of pictures or recipes; it runs whatever function it is given.
 
 pub mod database;
+pub mod iam;
+pub mod queue;

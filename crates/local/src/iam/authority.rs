@@ -1,0 +1,279 @@
+//! The keeper of principals: which key belongs to whom, which policies speak
+//! for them, and a log of what was decided.
+//!
+//! Owns: root and role principals, session credentials, the decision log.
+//! Refuses: an unknown key, a session without its token, an expired session.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use thiserror::Error;
+use tokio::sync::broadcast;
+
+use super::{Credentials, CredentialsError, Decision, Effect, RequestContext, SessionCredentials};
+
+/// How many decisions are kept for people to read.
+const LOG_LENGTH: usize = 1000;
+
+/// Who an access key belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// The account's owner: everything is allowed.
+    Root,
+    /// A session of a role.
+    Role {
+        /// The role's name.
+        role: String,
+        /// The session's name, as it appears in the assumed-role ARN.
+        session: String,
+    },
+}
+
+/// Why a session credential is not accepted; S3 answers these with the error
+/// codes named in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum SessionError {
+    /// `InvalidAccessKeyId`: no such key.
+    #[error("the access key is not known here")]
+    UnknownKey,
+    /// `InvalidToken`: a session key came without its token.
+    #[error("the access key belongs to a session, and the request carries no x-amz-security-token")]
+    Missing,
+    /// `InvalidToken`: the token is another's, or a long-term key carries one.
+    #[error("the x-amz-security-token is not the one issued with this access key")]
+    Wrong,
+    /// `ExpiredToken`: the session is over.
+    #[error("the session credentials have expired; assume the role again")]
+    Expired,
+}
+
+/// Why a role cannot be assumed.
+#[derive(Debug, Error)]
+pub enum AssumeError {
+    /// No role has this name.
+    #[error("there is no role named {0:?}; create it first")]
+    UnknownRole(String),
+    /// No key could be made.
+    #[error(transparent)]
+    Credentials(CredentialsError),
+}
+
+/// One decision as the log keeps it.
+#[derive(Debug, Clone, Serialize)]
+pub struct LoggedDecision {
+    /// Milliseconds since 1970.
+    pub at_ms: i64,
+    /// The caller's ARN, or `anonymous`.
+    pub principal: String,
+    /// For example `s3:GetObject`.
+    pub action: String,
+    /// The ARN asked for.
+    pub resource: String,
+    /// The answer and its reason.
+    #[serde(flatten)]
+    pub decision: Decision,
+}
+
+struct Session {
+    credentials: SessionCredentials,
+    role: String,
+    name: String,
+}
+
+#[derive(Default)]
+struct State {
+    sessions: HashMap<String, Session>,
+}
+
+/// Credentials, principals, policies and the decision log. Shared behind an
+/// `Arc`; every method takes `&self`.
+pub struct Authority {
+    account: String,
+    root: Credentials,
+    state: RwLock<State>,
+    log: Mutex<VecDeque<LoggedDecision>>,
+    live: broadcast::Sender<LoggedDecision>,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Authority").field("account", &self.account).finish_non_exhaustive()
+    }
+}
+
+impl Authority {
+    /// An account of 12 digits with its root key and no roles.
+    #[must_use]
+    pub fn new(account: &str, root: Credentials) -> Self {
+        Self {
+            account: account.to_owned(),
+            root,
+            state: RwLock::default(),
+            log: Mutex::default(),
+            live: broadcast::channel(256).0,
+        }
+    }
+
+    /// The account's 12 digits.
+    #[must_use]
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// The secret that signs for this key, for `SigV4`; `None` for an unknown key.
+    #[must_use]
+    pub fn secret_key(&self, access_key_id: &str) -> Option<String> {
+        if access_key_id == self.root.access_key_id {
+            return Some(self.root.secret_access_key.clone());
+        }
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        state.sessions.get(access_key_id).map(|session| session.credentials.secret_access_key.clone())
+    }
+
+    /// Whether the token that came with this key is the one it must present.
+    /// A long-term key must come without one, as on AWS.
+    pub fn check_session(
+        &self,
+        access_key_id: &str,
+        presented_token: Option<&str>,
+    ) -> Result<(), SessionError> {
+        if access_key_id == self.root.access_key_id {
+            return if presented_token.is_none() { Ok(()) } else { Err(SessionError::Wrong) };
+        }
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let session = state.sessions.get(access_key_id).ok_or(SessionError::UnknownKey)?;
+        let presented = presented_token.ok_or(SessionError::Missing)?;
+        let same: bool =
+            subtle::ConstantTimeEq::ct_eq(presented.as_bytes(), session.credentials.session_token.as_bytes())
+                .into();
+        if !same {
+            return Err(SessionError::Wrong);
+        }
+        if session.credentials.expires <= SystemTime::now() {
+            return Err(SessionError::Expired);
+        }
+        Ok(())
+    }
+
+    /// Who this key belongs to; `None` for an unknown or expired one.
+    #[must_use]
+    pub fn principal(&self, access_key_id: &str) -> Option<Principal> {
+        if access_key_id == self.root.access_key_id {
+            return Some(Principal::Root);
+        }
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let session = state.sessions.get(access_key_id)?;
+        (session.credentials.expires > SystemTime::now())
+            .then(|| Principal::Role { role: session.role.clone(), session: session.name.clone() })
+    }
+
+    /// The principal's ARN as AWS writes it.
+    #[must_use]
+    pub fn arn(&self, principal: &Principal) -> String {
+        match principal {
+            Principal::Root => format!("arn:aws:iam::{}:root", self.account),
+            Principal::Role { role, session } => {
+                format!("arn:aws:sts::{}:assumed-role/{role}/{session}", self.account)
+            }
+        }
+    }
+
+    /// Decides one request and logs the decision. `access_key_id` is `None`
+    /// for an anonymous request; the signature has been verified by the caller.
+    #[must_use]
+    pub fn authorize(
+        &self,
+        access_key_id: Option<&str>,
+        action: &str,
+        resource: &str,
+        context: &RequestContext,
+    ) -> Decision {
+        let _ = context;
+        let principal = access_key_id.and_then(|key| self.principal(key));
+        let decision = match &principal {
+            Some(Principal::Root) => Decision {
+                effect: Effect::Allow,
+                because: "the account's root user may do everything".to_owned(),
+            },
+            Some(Principal::Role { role, .. }) => {
+                Decision { effect: Effect::Deny, because: format!("role {role:?} has no policy") }
+            }
+            None => Decision {
+                effect: Effect::Deny,
+                because: "anonymous requests are not allowed; sign the request".to_owned(),
+            },
+        };
+        self.record(LoggedDecision {
+            at_ms: now_ms(),
+            principal: principal.map_or_else(|| "anonymous".to_owned(), |principal| self.arn(&principal)),
+            action: action.to_owned(),
+            resource: resource.to_owned(),
+            decision: decision.clone(),
+        });
+        decision
+    }
+
+    /// The newest decisions, oldest first.
+    #[must_use]
+    pub fn recent_decisions(&self) -> Vec<LoggedDecision> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    /// Every decision from now on.
+    #[must_use]
+    pub fn decisions(&self) -> broadcast::Receiver<LoggedDecision> {
+        self.live.subscribe()
+    }
+
+    /// New credentials of a session of `role`, good for `lifetime`.
+    pub fn assume_role(
+        &self,
+        role: &str,
+        session: &str,
+        lifetime: Duration,
+    ) -> Result<SessionCredentials, AssumeError> {
+        let now = SystemTime::now();
+        let credentials = SessionCredentials::generate(now + lifetime).map_err(AssumeError::Credentials)?;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.sessions.retain(|_, session| session.credentials.expires > now);
+        state.sessions.insert(
+            credentials.access_key_id.clone(),
+            Session { credentials: credentials.clone(), role: role.to_owned(), name: session.to_owned() },
+        );
+        Ok(credentials)
+    }
+
+    fn record(&self, entry: LoggedDecision) {
+        match entry.decision.effect {
+            Effect::Allow => tracing::debug!(
+                principal = entry.principal,
+                action = entry.action,
+                resource = entry.resource,
+                because = entry.decision.because,
+                "allowed"
+            ),
+            Effect::Deny => tracing::warn!(
+                principal = entry.principal,
+                action = entry.action,
+                resource = entry.resource,
+                because = entry.decision.because,
+                "access denied"
+            ),
+        }
+        let _ = self.live.send(entry.clone());
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.len() == LOG_LENGTH {
+            log.pop_front();
+        }
+        log.push_back(entry);
+    }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,43 @@
+//! Who is calling, and may they: credentials, sessions, identity policies and
+//! the one decision function that every object access passes.
+//!
+//! Owns: the policy language ([`Policy`]), its evaluation ([`decide`]), access
+//! keys, and the log of decisions ([`Authority`]). Refuses: any knowledge of
+//! what an action does; callers name actions and resources as AWS does.
+
+mod authority;
+mod context;
+mod credentials;
+
+pub use authority::{AssumeError, Authority, LoggedDecision, Principal, SessionError};
+pub use context::RequestContext;
+pub use credentials::{Credentials, CredentialsError, SessionCredentials};
+
+use serde::Serialize;
+
+/// What a decision or a statement says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Effect {
+    /// The request may proceed.
+    Allow,
+    /// The request is refused.
+    Deny,
+}
+
+/// The answer to one request, with its reason in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// Whether the request may proceed.
+    pub effect: Effect,
+    /// For people: which statement allowed or denied, or which statement would
+    /// have been needed.
+    pub because: String,
+}
+
+impl Decision {
+    /// Whether the request may proceed.
+    #[must_use]
+    pub fn is_allowed(&self) -> bool {
+        self.effect == Effect::Allow
+    }
+}

@@ -1,0 +1,61 @@
+//! The durable queue of asynchronous invocations: an event that was
+//! acknowledged is here until it was handled or sent to its destination.
+//!
+//! Owns: the tables `invocations` and `failed_events`. Refuses: deciding
+//! when or how often to retry; the invoker does.
+
+use rusqlite::{Transaction, params};
+use uuid::Uuid;
+
+/// The tables; run at every opening.
+///
+/// `leased` is 1 while an attempt runs. One process owns the database (the data
+/// folder is locked), so a lease found at opening belongs to a process that
+/// died, and is given back.
+pub const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS invocations (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id    TEXT    NOT NULL UNIQUE,
+    function      TEXT    NOT NULL,
+    payload       BLOB    NOT NULL,
+    created_ms    INTEGER NOT NULL,
+    due_ms        INTEGER NOT NULL,
+    attempts      INTEGER NOT NULL DEFAULT 0,
+    interruptions INTEGER NOT NULL DEFAULT 0,
+    leased        INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX IF NOT EXISTS invocations_due ON invocations (function, leased, due_ms, id);
+CREATE TABLE IF NOT EXISTS failed_events (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    request_id    TEXT    NOT NULL UNIQUE,
+    function      TEXT    NOT NULL,
+    condition     TEXT    NOT NULL,
+    failed_ms     INTEGER NOT NULL,
+    payload       BLOB    NOT NULL,
+    envelope      TEXT    NOT NULL
+) STRICT;
+";
+
+/// Queues one asynchronous invocation inside the caller's transaction: the
+/// invocation is durable exactly when the caller's other writes are. Returns
+/// the invocation's row id.
+///
+/// `function` is a name or an ARN; `payload` is the event as JSON; `now_ms`
+/// is milliseconds since 1970, from which the maximum event age counts.
+pub fn enqueue(tx: &Transaction<'_>, function: &str, payload: &[u8], now_ms: i64) -> rusqlite::Result<i64> {
+    tx.prepare_cached(
+        "INSERT INTO invocations (request_id, function, payload, created_ms, due_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
+    )?
+    .execute(params![Uuid::new_v4().to_string(), function_name(function), payload, now_ms])?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// The name in `name`, `arn:aws:lambda:region:account:function:name` or the
+/// same with a qualifier.
+#[must_use]
+pub fn function_name(name_or_arn: &str) -> &str {
+    match name_or_arn.split_once(":function:") {
+        Some((_, rest)) => rest.split_once(':').map_or(rest, |(name, _)| name),
+        None => name_or_arn,
+    }
+}
