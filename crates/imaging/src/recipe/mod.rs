@@ -7,11 +7,12 @@ mod digest;
 mod key;
 mod parse;
 mod proof;
+mod reader;
 
 use serde::Serialize;
 use std::num::NonZeroU32;
 
-pub use key::{KeyError, KeyTemplate, PrintName, REPORT_PREFIX, report_key};
+pub use key::{Footprint, KeyError, KeyTemplate, LONGEST_KEY, PrintName, REPORT_PREFIX, Rest, report_key};
 pub use parse::{Problem, Problems};
 pub use proof::{LoopProof, Proven};
 
@@ -93,7 +94,7 @@ pub enum Format {
     Png,
     /// WebP, written lossy (RFC 9649).
     Webp,
-    /// GIF89a.
+    /// GIF, version 89a.
     Gif,
 }
 
@@ -235,7 +236,6 @@ impl Recipe {
     /// # Panics
     /// Never: a test parses it.
     pub fn built_in() -> Self {
-        #[expect(clippy::expect_used, reason = "a constant of ours; the test below parses it")]
         Self::parse(BUILT_IN).expect("the built-in recipe is valid")
     }
 }
