@@ -1,0 +1,32 @@
+"""Options shared by every Python test: which binary is tested."""
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--minilab",
+        type=Path,
+        default=ROOT / "target" / "release" / "minilab",
+        metavar="PATH",
+        help="the minilab binary to test (default: target/release/minilab)",
+    )
+
+
+@pytest.fixture(scope="session")
+def minilab(request: pytest.FixtureRequest) -> Path:
+    """The binary under test. Its absence is a failure: nothing here is skipped."""
+    path = request.config.getoption("--minilab").resolve()
+    if not path.is_file():
+        pytest.fail(f"{path} does not exist: build it with `cargo build --release -p minilab` or pass --minilab PATH")
+    return path
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    """The bundled photographs."""
+    return ROOT / "examples" / "photos"
