@@ -101,14 +101,17 @@ pub enum KeyError {
 /// The keys that one source leads to under one output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Footprint {
-    /// Exactly this key, whatever the picture.
+    /// Exactly this key, whatever the picture, and no other source's: it can
+    /// be deleted unseen.
     Exact(String),
-    /// Keys that also depend on the picture, all under `prefix`; found by
-    /// listing it and asking [`Footprint::covers`].
+    /// Keys that depend on the picture too, or that another source may share
+    /// (`{stem}.webp` of a.jpg and a.png): found by listing `prefix` and asking
+    /// [`Footprint::covers`]; whose print it is stands in its metadata.
     Listed {
         /// What all of them start with.
         prefix: String,
-        /// The rest of the template, source key filled in.
+        /// The rest of the template, source key filled in; empty where
+        /// `prefix` is the whole key.
         rest: Vec<Rest>,
     },
     /// No key: the template cannot name a print of this source.
@@ -184,6 +187,28 @@ impl KeyTemplate {
         &self.pieces
     }
 
+    /// Whether two sources can never share a key: the source key stands whole
+    /// between fixed text.
+    fn is_sole(&self) -> bool {
+        let mut whole = 0;
+        let mut parts = 0;
+        for (index, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Variable(Variable::Key) => whole += 1,
+                Piece::Variable(Variable::Dir)
+                    if self.pieces.get(index + 1) == Some(&Piece::Variable(Variable::Name)) =>
+                {
+                    whole += 1;
+                }
+                Piece::Variable(Variable::Name)
+                    if index > 0 && self.pieces[index - 1] == Piece::Variable(Variable::Dir) => {}
+                Piece::Literal(_) | Piece::Variable(Variable::Ext) => {}
+                Piece::Variable(_) => parts += 1,
+            }
+        }
+        whole == 1 && parts == 0
+    }
+
     /// Whether photos named alike but for their folder or extension would
     /// overwrite each other's prints; the variable to use instead.
     pub(super) fn confuses(&self) -> Option<&'static str> {
@@ -253,18 +278,19 @@ impl Output {
                 (Piece::Variable(Variable::Width | Variable::Height), _) => rest.push(Rest::Number),
             }
         }
-        Footprint::of(rest)
+        Footprint::of(rest, self.key.is_sole())
     }
 
-    /// Whether the keys of this output's prints depend on the picture, so that
-    /// old ones can be found only by listing.
+    /// Whether this output's old prints can be found only by listing: their
+    /// keys depend on the picture, or may be shared with another source.
     pub fn needs_listing(&self) -> bool {
-        self.key.pieces().iter().any(|piece| match piece {
-            Piece::Variable(Variable::Width | Variable::Height) => true,
-            Piece::Variable(Variable::Ext) => self.format == FormatChoice::Source,
-            Piece::Literal(_)
-            | Piece::Variable(Variable::Key | Variable::Dir | Variable::Name | Variable::Stem) => false,
-        })
+        !self.key.is_sole()
+            || self.key.pieces().iter().any(|piece| match piece {
+                Piece::Variable(Variable::Width | Variable::Height) => true,
+                Piece::Variable(Variable::Ext) => self.format == FormatChoice::Source,
+                Piece::Literal(_)
+                | Piece::Variable(Variable::Key | Variable::Dir | Variable::Name | Variable::Stem) => false,
+            })
     }
 
     /// What every key of this output starts with, whatever the source.
@@ -277,7 +303,7 @@ impl Output {
 }
 
 impl Footprint {
-    fn of(mut rest: Vec<Rest>) -> Self {
+    fn of(mut rest: Vec<Rest>, sole: bool) -> Self {
         if rest.iter().any(|piece| !matches!(piece, Rest::Literal(_))) {
             let prefix = match rest.first() {
                 Some(Rest::Literal(_)) => match rest.remove(0) {
@@ -299,7 +325,8 @@ impl Footprint {
             })
             .collect();
         match storable(key) {
-            Ok(key) => Self::Exact(key),
+            Ok(key) if sole => Self::Exact(key),
+            Ok(prefix) => Self::Listed { prefix, rest: Vec::new() },
             Err(error) => Self::Nothing(error),
         }
     }
@@ -438,8 +465,8 @@ mod tests {
 
     #[test]
     fn a_footprint_is_exact_unless_the_key_depends_on_the_picture() {
-        let exact = output("t/{dir}{stem}.{ext}", "webp").footprint("a/b.jpg");
-        assert_eq!(exact, Footprint::Exact("t/a/b.webp".to_owned()));
+        let exact = output("t/{key}.{ext}", "webp").footprint("a/b.jpg");
+        assert_eq!(exact, Footprint::Exact("t/a/b.jpg.webp".to_owned()));
         let listed = output("{dir}{stem}_{width}x{height}.{ext}", "source").footprint("a/b.jpg");
         assert!(matches!(&listed, Footprint::Listed { prefix, .. } if prefix == "a/b_"));
         for (key, covered) in [
@@ -453,6 +480,26 @@ mod tests {
         ] {
             assert_eq!(listed.covers(key), covered, "{key}");
         }
+    }
+
+    #[test]
+    fn a_key_that_two_sources_may_share_is_listed() {
+        for (template, shared) in [
+            ("{key}", false),
+            ("a{key}b", false),
+            ("a/{dir}{name}", false),
+            ("{dir}{stem}.{ext}", true),
+            ("{name}", true),
+            ("{dir}/{name}", true),
+            ("{stem}{key}", true),
+        ] {
+            let output = output(template, "png");
+            assert_eq!(output.needs_listing(), shared, "{template}");
+            let footprint = output.footprint("x/a.jpg");
+            assert_eq!(matches!(footprint, Footprint::Listed { .. }), shared, "{template}");
+        }
+        let shared = output("p/{stem}.{ext}", "png").footprint("x/a.jpg");
+        assert!(shared.covers("p/a.png") && !shared.covers("p/a.png2"));
     }
 
     #[test]

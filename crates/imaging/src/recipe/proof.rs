@@ -46,8 +46,8 @@ impl fmt::Display for Proven {
     }
 }
 
-/// `None` where it cannot be proved.
-pub(super) fn output(source: &Source, processed: &Processed, output: &Output) -> Option<Proven> {
+/// What every print key of `output` starts with.
+fn start(source: &Source, output: &Output) -> String {
     // Keys that trigger start with the prefix; so does `{key}`, and so does
     // `{dir}` where the prefix ends in a slash.
     let mut start = output.literal_prefix().to_owned();
@@ -63,7 +63,12 @@ pub(super) fn output(source: &Source, processed: &Processed, output: &Output) ->
     if follows {
         start.push_str(&source.prefix);
     }
-    keys(source, processed, &start)
+    start
+}
+
+/// `None` where it cannot be proved.
+pub(super) fn output(source: &Source, processed: &Processed, output: &Output) -> Option<Proven> {
+    keys(source, processed, &start(source, output))
 }
 
 pub(super) fn reports(source: &Source, processed: &Processed) -> Option<Proven> {
@@ -89,6 +94,12 @@ impl Recipe {
             .map(|o| output(&self.source, &self.processed, o))
             .collect::<Option<Vec<_>>>()?;
         Some(LoopProof { outputs, reports: reports(&self.source, &self.processed)? })
+    }
+
+    /// What every print key of `output` starts with, as far as it is certain:
+    /// the narrowest prefix that a permission to write its prints needs.
+    pub fn print_prefix(&self, output: &Output) -> String {
+        start(&self.source, output)
     }
 
     /// Whether an object with this key is one that prints are made of.

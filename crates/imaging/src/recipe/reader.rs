@@ -45,7 +45,7 @@ impl<'t> Reader<'t> {
         remedy: impl Display,
     ) {
         let start = span.start.min(self.text.len());
-        let line = self.text[..start].matches('\n').count() + 1;
+        let line = self.text.get(..start).unwrap_or(self.text).matches('\n').count() + 1;
         let value = self.text.get(span.clone()).unwrap_or_default().trim();
         // A whole table, or its header, is no value to quote.
         let header = value.starts_with('[') && (start == 0 || self.text.as_bytes()[start - 1] == b'\n');
