@@ -13,7 +13,10 @@ use serde::Serialize;
 use thiserror::Error;
 use tokio::sync::broadcast;
 
-use super::{Credentials, CredentialsError, Decision, Effect, RequestContext, SessionCredentials};
+use super::{
+    Credentials, CredentialsError, Decision, Effect, Policy, Request, RequestContext, SessionCredentials,
+    decide,
+};
 
 /// How many decisions are kept for people to read.
 const LOG_LENGTH: usize = 1000;
@@ -85,6 +88,7 @@ struct Session {
 
 #[derive(Default)]
 struct State {
+    roles: HashMap<String, Vec<Policy>>,
     sessions: HashMap<String, Session>,
 }
 
@@ -191,19 +195,31 @@ impl Authority {
         resource: &str,
         context: &RequestContext,
     ) -> Decision {
-        let _ = context;
         let principal = access_key_id.and_then(|key| self.principal(key));
         let decision = match &principal {
             Some(Principal::Root) => Decision {
                 effect: Effect::Allow,
                 because: "the account's root user may do everything".to_owned(),
             },
-            Some(Principal::Role { role, .. }) => {
-                Decision { effect: Effect::Deny, because: format!("role {role:?} has no policy") }
+            Some(Principal::Role { role, session }) => {
+                let mut context = context.clone();
+                context.replace("aws:PrincipalArn", format!("arn:aws:iam::{}:role/{role}", self.account));
+                context.replace("aws:PrincipalAccount", &self.account);
+                context.replace("aws:PrincipalType", "AssumedRole");
+                context.replace("aws:userid", format!("{role}:{session}"));
+                context.replace("aws:ResourceAccount", &self.account);
+                let now = time::OffsetDateTime::now_utc();
+                context.replace("aws:EpochTime", now.unix_timestamp().to_string());
+                if let Ok(text) = now.format(&time::format_description::well_known::Rfc3339) {
+                    context.replace("aws:CurrentTime", text);
+                }
+                let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+                let policies = state.roles.get(role).map_or(&[][..], Vec::as_slice);
+                decide(policies, Request { action, resource, context: &context })
             }
             None => Decision {
                 effect: Effect::Deny,
-                because: "anonymous requests are not allowed; sign the request".to_owned(),
+                because: "anonymous requests are not allowed; sign the request with an access key".to_owned(),
             },
         };
         self.record(LoggedDecision {
@@ -228,6 +244,12 @@ impl Authority {
         self.live.subscribe()
     }
 
+    /// Creates a role, or gives an existing one other policies; running sessions
+    /// are decided by the new ones from now on.
+    pub fn put_role(&self, role: &str, policies: Vec<Policy>) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).roles.insert(role.to_owned(), policies);
+    }
+
     /// New credentials of a session of `role`, good for `lifetime`.
     pub fn assume_role(
         &self,
@@ -238,6 +260,9 @@ impl Authority {
         let now = SystemTime::now();
         let credentials = SessionCredentials::generate(now + lifetime).map_err(AssumeError::Credentials)?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        if !state.roles.contains_key(role) {
+            return Err(AssumeError::UnknownRole(role.to_owned()));
+        }
         state.sessions.retain(|_, session| session.credentials.expires > now);
         state.sessions.insert(
             credentials.access_key_id.clone(),
@@ -276,4 +301,74 @@ fn now_ms() -> i64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn authority() -> (Authority, Credentials) {
+        let root = Credentials::generate().unwrap();
+        (Authority::new("123456789012", root.clone()), root)
+    }
+
+    #[test]
+    fn root_may_do_everything_and_nobody_nothing() {
+        let (authority, root) = authority();
+        let context = RequestContext::new();
+        let ask = |key| authority.authorize(key, "s3:DeleteBucket", "arn:aws:s3:::b", &context);
+        assert!(ask(Some(&root.access_key_id)).is_allowed());
+        assert!(!ask(None).is_allowed());
+        assert!(!ask(Some("AKIAUNKNOWN")).is_allowed());
+        assert_eq!(authority.recent_decisions().len(), 3);
+    }
+
+    #[test]
+    fn a_session_needs_its_own_token_and_ends() {
+        let (authority, root) = authority();
+        authority.put_role("worker", Vec::new());
+        let session = authority.assume_role("worker", "one", HOUR).unwrap();
+        let other = authority.assume_role("worker", "two", HOUR).unwrap();
+        let check = |token: Option<&str>| authority.check_session(&session.access_key_id, token);
+        assert_eq!(check(Some(&session.session_token)), Ok(()));
+        assert_eq!(check(None), Err(SessionError::Missing));
+        assert_eq!(check(Some(&other.session_token)), Err(SessionError::Wrong));
+        assert_eq!(authority.check_session("ASIANOBODY", None), Err(SessionError::UnknownKey));
+        assert_eq!(authority.check_session(&root.access_key_id, None), Ok(()));
+        assert_eq!(authority.check_session(&root.access_key_id, Some("x")), Err(SessionError::Wrong));
+        let over = authority.assume_role("worker", "three", Duration::ZERO).unwrap();
+        assert_eq!(
+            authority.check_session(&over.access_key_id, Some(&over.session_token)),
+            Err(SessionError::Expired)
+        );
+        assert_eq!(authority.principal(&over.access_key_id), None);
+    }
+
+    #[test]
+    fn a_role_is_held_to_its_policy_and_variables_know_the_principal() {
+        let (authority, _) = authority();
+        let policy = Policy::parse(&json!({ "Version": "2012-10-17", "Statement": {
+            "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/${aws:PrincipalAccount}/*" } }))
+        .unwrap();
+        authority.put_role("worker", vec![policy]);
+        let key = authority.assume_role("worker", "one", HOUR).unwrap().access_key_id;
+        let forged = RequestContext::new().with("aws:PrincipalAccount", "999999999999");
+        let ask = |resource| authority.authorize(Some(&key), "s3:GetObject", resource, &forged).is_allowed();
+        assert!(ask("arn:aws:s3:::b/123456789012/k"));
+        assert!(!ask("arn:aws:s3:::b/999999999999/k"));
+        assert!(matches!(authority.assume_role("nobody", "one", HOUR), Err(AssumeError::UnknownRole(_))));
+    }
+
+    #[test]
+    fn the_log_is_bounded_and_debug_shows_no_secret() {
+        let (authority, root) = authority();
+        for _ in 0..LOG_LENGTH + 5 {
+            let _ = authority.authorize(None, "s3:GetObject", "arn:aws:s3:::b/k", &RequestContext::new());
+        }
+        assert_eq!(authority.recent_decisions().len(), LOG_LENGTH);
+        assert!(!format!("{authority:?}").contains(&root.secret_access_key));
+    }
 }

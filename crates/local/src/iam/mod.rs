@@ -6,12 +6,18 @@
 //! what an action does; callers name actions and resources as AWS does.
 
 mod authority;
+mod condition;
 mod context;
 mod credentials;
+mod decide;
+mod pattern;
+mod policy;
 
 pub use authority::{AssumeError, Authority, LoggedDecision, Principal, SessionError};
 pub use context::RequestContext;
 pub use credentials::{Credentials, CredentialsError, SessionCredentials};
+pub use decide::{Request, decide};
+pub use policy::{Policy, PolicyError};
 
 use serde::Serialize;
 
