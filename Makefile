@@ -1,0 +1,62 @@
+# What a person types. Each target does its own set-up.
+
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+MINILAB := $(TARGET)/release/minilab
+PYTEST := .tools/venv/bin/python -m pytest -q
+
+.PHONY: demo test build setup lint rust-test python-test package bench fuzz clean
+
+# The main job on the bundled photographs, through the whole small cloud.
+demo: build
+	$(MINILAB) demo --out demo-out
+
+# Every test: Rust, then the real binary against Pillow and real S3 clients.
+test: setup rust-test python-test
+
+build:
+	tools/setup.sh build
+	$(CARGO) build --locked --release -p minilab
+
+setup:
+	tools/setup.sh test
+
+rust-test:
+	$(CARGO) test --locked --workspace
+
+python-test: build
+	$(CARGO) build --locked --release -p minilab-lambda --bin bootstrap
+	$(PYTEST) tests --minilab $(MINILAB)
+
+# What CI asks on top of the tests.
+lint:
+	tools/setup.sh build
+	tools/setup-lint.sh
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	.tools/bin/cargo-deny --locked check
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+# dist/bootstrap.zip for Lambda's provided.al2023.
+package:
+	tools/setup.sh build
+	$(CARGO) build --locked --release -p minilab-lambda --bin bootstrap
+	python3 tools/package.py $(TARGET)/release/bootstrap dist/bootstrap.zip
+
+# Side by side with sharp, Pillow and others; writes docs/benchmarks.md.
+bench: build
+	$(CARGO) build --locked --release -p minilab-lambda --bin bootstrap
+	$(CARGO) build --locked --release -p minilab-imaging --example bench_job
+	bench/setup.sh
+	.tools/bench-venv/bin/python bench/run.py
+
+# A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
+FUZZ_SECONDS ?= 60
+fuzz:
+	for target in decode event recipe policy; do \
+	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
+	done
+
+clean:
+	$(CARGO) clean
+	rm -rf demo-out dist
