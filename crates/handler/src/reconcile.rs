@@ -1,0 +1,336 @@
+//! One key, reconciled: the processed bucket is made to agree with the source
+//! as it is now, whatever the event said. Owns the protocol (read, make,
+//! look again); refuses to decide what a failure means.
+
+use crate::backoff::patiently;
+use crate::clock::Clock;
+use crate::outcome::{Outcome, State, Timings};
+use crate::renderer::{Job, Renderer};
+use crate::report::Report;
+use crate::store::{Head, Object, Put, Store, StoreError};
+use crate::verdict::{Failure, Verdict, decide};
+use crate::{Handler, tag};
+use bytes::Bytes;
+use futures_channel::mpsc;
+use futures_util::{StreamExt, TryStreamExt, future, stream};
+use minilab_imaging::recipe::{Footprint, report_key};
+use minilab_imaging::{Error, Limit, Rendition};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What the source looked like: if this is the same before and after, the
+/// prints belong to it.
+#[derive(PartialEq, Eq)]
+struct Sight(Option<(String, bool)>);
+
+impl Sight {
+    fn of(head: Option<&Head>) -> Self {
+        Self(head.map(|head| (head.etag.clone(), tag::is_ours(head))))
+    }
+}
+
+/// Reconciling one key of one invocation.
+struct Run<'a, S, R, C> {
+    handler: &'a Handler<S, R, C>,
+    key: &'a str,
+    /// The key as metadata.
+    tag: String,
+    report_key: String,
+    deadline: Duration,
+    outcome: Outcome,
+}
+
+impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
+    /// Makes the processed bucket agree with `key` of the source bucket, as it
+    /// is now. `deadline` is on the clock's scale; no pause passes it and no
+    /// round starts after it.
+    ///
+    /// # Errors
+    /// A failure whose verdict is *retry* or *refuse*. A rejected picture is
+    /// not an error: it is [`State::Rejected`].
+    pub async fn reconcile(&self, key: &str, deadline: Duration) -> Result<Outcome, Failure> {
+        let run = Run {
+            handler: self,
+            key,
+            tag: tag::source(key),
+            report_key: report_key(key),
+            deadline,
+            outcome: Outcome {
+                state: State::Absent,
+                rounds: 0,
+                written: 0,
+                deleted: 0,
+                bytes_in: 0,
+                bytes_out: 0,
+                timings: Timings::default(),
+            },
+        };
+        run.until_settled().await
+    }
+}
+
+impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
+    async fn until_settled(mut self) -> Result<Outcome, Failure> {
+        let Handler { recipe, options, clock, .. } = self.handler;
+        let source = recipe.source.bucket.as_str();
+        while self.outcome.rounds < options.rounds {
+            if clock.now() >= self.deadline {
+                return Err(Failure::Deadline { bucket: source.to_owned(), key: self.key.to_owned() });
+            }
+            self.outcome.rounds += 1;
+            let started = clock.now();
+            let max = self.handler.limits.input_bytes;
+            let object = self.patiently(|store| store.get(source, self.key, max)).await?;
+            self.outcome.timings.get += clock.now().saturating_sub(started);
+            let before = Sight::of(object.as_ref().map(Object::head));
+
+            self.outcome.state = self.apply(object).await?;
+
+            let started = clock.now();
+            let head = self.patiently(|store| store.head(source, self.key)).await?;
+            self.outcome.timings.settle += clock.now().saturating_sub(started);
+            if Sight::of(head.as_ref()) == before {
+                return Ok(self.outcome);
+            }
+            tracing::debug!(key = self.key, round = self.outcome.rounds, "the source changed meanwhile");
+        }
+        Err(Failure::Unsettled {
+            bucket: source.to_owned(),
+            key: self.key.to_owned(),
+            rounds: self.outcome.rounds,
+        })
+    }
+
+    /// Makes the processed bucket agree with one state of the source.
+    async fn apply(&mut self, object: Option<Object>) -> Result<State, Failure> {
+        let Some(object) = object else { return self.nothing(State::Absent).await };
+        if tag::is_ours(object.head()) {
+            tracing::warn!(
+                bucket = self.handler.recipe.source.bucket,
+                key = self.key,
+                "an object that minilab made lies among the sources; it is left alone"
+            );
+            return self.nothing(State::Ignored { reason: "made by minilab" }).await;
+        }
+        if self.key.ends_with('/') && object.head().size == 0 {
+            return self.nothing(State::Ignored { reason: "folder marker" }).await;
+        }
+        let (head, printed) = match object {
+            Object::Whole { head, bytes } => {
+                self.outcome.bytes_in += head.size;
+                let printed = self.print(&head, bytes).await;
+                (head, printed)
+            }
+            Object::Oversize { head } => {
+                let oversize = Error::OverLimit {
+                    which: Limit::InputBytes,
+                    what: "the object",
+                    value: format!("{} bytes", head.size),
+                    limit: format!("{} bytes", self.handler.limits.input_bytes),
+                };
+                (head, Err(Failure::Picture(oversize)))
+            }
+        };
+        match printed {
+            Ok(()) => Ok(State::Printed),
+            Err(failure) => match decide(&failure) {
+                Verdict::Reject { code, reason } => self.reject(&head, code, reason).await,
+                Verdict::Retry { .. } | Verdict::Refuse { .. } => Err(failure),
+            },
+        }
+    }
+
+    /// No source: no prints, no report.
+    async fn nothing(&mut self, state: State) -> Result<State, Failure> {
+        let started = self.handler.clock.now();
+        self.remove_prints(&BTreeSet::new()).await?;
+        let report = self.find_report().await?;
+        self.remove_report(report).await?;
+        self.outcome.timings.tidy += self.handler.clock.now().saturating_sub(started);
+        Ok(state)
+    }
+
+    /// A source without prints: a report.
+    async fn reject(&mut self, head: &Head, code: &'static str, reason: String) -> Result<State, Failure> {
+        let handler = self.handler;
+        let started = handler.clock.now();
+        self.remove_prints(&BTreeSet::new()).await?;
+        let bucket = &handler.recipe.source.bucket;
+        let report = Report {
+            code,
+            reason: &reason,
+            ..Report::new(bucket, self.key, head, &handler.digest, handler.clock.wall())
+        };
+        let put = Put {
+            bytes: report.to_bytes(),
+            content_type: "application/json",
+            cache_control: "no-cache".to_owned(),
+            metadata: tag::metadata(self.key, &head.etag, &handler.digest),
+        };
+        let processed = handler.recipe.processed.bucket.as_str();
+        self.patiently(|store| store.put(processed, &self.report_key, put.clone())).await?;
+        self.outcome.timings.tidy += handler.clock.now().saturating_sub(started);
+        Ok(State::Rejected { code, reason })
+    }
+
+    /// Makes and stores every print, then removes what an earlier state of the
+    /// source or of this round has left.
+    async fn print(&mut self, head: &Head, picture: Bytes) -> Result<(), Failure> {
+        let handler = self.handler;
+        let started = handler.clock.now();
+        let (sender, receiver) = mpsc::channel(handler.options.queue);
+        let job = Job {
+            picture,
+            source_key: self.key.to_owned(),
+            recipe: handler.recipe.clone(),
+            limits: handler.limits,
+        };
+        let this = &*self;
+        let render = async move {
+            let rendered = handler.renderer.render(job, sender).await;
+            (rendered, handler.clock.now())
+        };
+        // Moved into the block so that the channel closes with the first
+        // failed upload and the renderer is not kept waiting.
+        let uploads = async move {
+            receiver
+                .map(|rendition| this.upload(head, rendition))
+                .buffer_unordered(handler.options.uploads)
+                .try_collect::<Vec<_>>()
+                .await
+        };
+        // The report is looked up meanwhile, and removed before the source is
+        // looked at again: later, it could be the report of a newer state.
+        let ((rendered, rendered_at), uploaded, report) =
+            future::join3(render, uploads, self.find_report()).await;
+        self.outcome.timings.render += rendered_at.saturating_sub(started);
+        self.outcome.timings.render_and_put += handler.clock.now().saturating_sub(started);
+        // The renderer's word comes first: it is final, an upload's is not.
+        rendered?;
+        let uploaded = uploaded?;
+        let report = report?;
+        self.outcome.written += uploaded.len() as u32;
+        self.outcome.bytes_out += uploaded.iter().map(|print| print.size).sum::<u64>();
+        let outputs: BTreeSet<usize> = uploaded.iter().map(|print| print.output).collect();
+        if outputs.len() != handler.recipe.outputs.len() {
+            let detail = format!("{} of {} prints were made", outputs.len(), handler.recipe.outputs.len());
+            return Err(Failure::Picture(Error::Codec { format: "picture", detail }));
+        }
+
+        let started = handler.clock.now();
+        let made = uploaded.into_iter().map(|print| print.key).collect();
+        self.remove_prints(&made).await?;
+        self.remove_report(report).await?;
+        self.outcome.timings.tidy += handler.clock.now().saturating_sub(started);
+        Ok(())
+    }
+
+    async fn upload(&self, source: &Head, rendition: Rendition) -> Result<Uploaded, Failure> {
+        let handler = self.handler;
+        let Rendition { output, key, format, bytes, .. } = rendition;
+        let size = bytes.len() as u64;
+        let cache_control = handler
+            .recipe
+            .outputs
+            .get(output)
+            .map_or_else(String::new, |output| output.cache_control.clone());
+        let put = Put {
+            bytes: Bytes::from(bytes),
+            content_type: format.content_type(),
+            cache_control,
+            metadata: tag::metadata(self.key, &source.etag, &handler.digest),
+        };
+        let processed = handler.recipe.processed.bucket.as_str();
+        self.patiently(|store| store.put(processed, &key, put.clone())).await?;
+        Ok(Uploaded { output, key, size })
+    }
+
+    /// Deletes every print that this key leads to, `made` excepted. A print
+    /// that names another source, or none, is not ours to delete.
+    async fn remove_prints(&mut self, made: &BTreeSet<String>) -> Result<(), Failure> {
+        let handler = self.handler;
+        let mut candidates = BTreeSet::new();
+        for output in &handler.recipe.outputs {
+            match output.footprint(self.key) {
+                // All of these were just overwritten, unless nothing was made.
+                Footprint::Exact(key) if made.is_empty() => {
+                    candidates.insert(key);
+                }
+                listed @ Footprint::Listed { .. } => {
+                    self.list_covered(&listed, made, &mut candidates).await?;
+                }
+                Footprint::Exact(_) | Footprint::Nothing(_) => {}
+            }
+        }
+        let this = &*self;
+        let deleted = stream::iter(candidates)
+            .map(|key| async move { this.remove_if_ours(&key).await.map(u32::from) })
+            .buffer_unordered(handler.options.uploads)
+            .try_fold(0, |sum, one| future::ready(Ok(sum + one)))
+            .await?;
+        self.outcome.deleted += deleted;
+        Ok(())
+    }
+
+    async fn list_covered(
+        &self,
+        footprint: &Footprint,
+        made: &BTreeSet<String>,
+        candidates: &mut BTreeSet<String>,
+    ) -> Result<(), Failure> {
+        let Footprint::Listed { prefix, .. } = footprint else { return Ok(()) };
+        let processed = self.handler.recipe.processed.bucket.as_str();
+        let mut from: Option<String> = None;
+        loop {
+            let page = self.patiently(|store| store.list(processed, prefix, from.as_deref())).await?;
+            candidates
+                .extend(page.keys.into_iter().filter(|key| footprint.covers(key) && !made.contains(key)));
+            match page.next {
+                None => return Ok(()),
+                next => from = next,
+            }
+        }
+    }
+
+    /// Whether there was something of ours to delete.
+    async fn remove_if_ours(&self, key: &str) -> Result<bool, Failure> {
+        let processed = self.handler.recipe.processed.bucket.as_str();
+        let head = self.patiently(|store| store.head(processed, key)).await?;
+        if !head.is_some_and(|head| tag::is_made_of(&head, &self.tag)) {
+            return Ok(false);
+        }
+        self.patiently(|store| store.delete(processed, key)).await?;
+        Ok(true)
+    }
+
+    /// Whether there is a report of this key. Looked up rather than deleted
+    /// blindly: in a versioned bucket every delete leaves a marker.
+    async fn find_report(&self) -> Result<bool, Failure> {
+        let processed = self.handler.recipe.processed.bucket.as_str();
+        let head = self.patiently(|store| store.head(processed, &self.report_key)).await?;
+        Ok(head.is_some_and(|head| tag::is_made_of(&head, &self.tag)))
+    }
+
+    async fn remove_report(&mut self, found: bool) -> Result<(), Failure> {
+        if found {
+            let processed = self.handler.recipe.processed.bucket.as_str();
+            self.patiently(|store| store.delete(processed, &self.report_key)).await?;
+            self.outcome.deleted += 1;
+        }
+        Ok(())
+    }
+
+    async fn patiently<'s, T, F>(&'s self, mut operation: impl FnMut(&'s S) -> F) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let Handler { store, clock, jitter, options, .. } = self.handler;
+        patiently(clock, jitter, options.patience, self.deadline, || operation(store)).await
+    }
+}
+
+struct Uploaded {
+    output: usize,
+    key: String,
+    size: u64,
+}

@@ -1,0 +1,74 @@
+//! What a print carries to say where it comes from: user metadata that names
+//! its source, the source's state and the recipe. Also the second loop guard:
+//! an object with these names is never a source.
+
+use crate::store::{Head, Metadata};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// Names the source's key, percent-encoded.
+pub const SOURCE: &str = "minilab-source";
+/// The source's etag when the print was made.
+pub const SOURCE_ETAG: &str = "minilab-source-etag";
+/// The digest of the recipe that made it.
+pub const RECIPE: &str = "minilab-recipe";
+
+/// S3 allows 2 KB of user metadata in all, and ASCII only.
+const LONGEST: usize = 1024;
+
+/// What is encoded in a key. `:` is, so that no key reads like a digest.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%').add(b':').add(b'<').add(b'>').add(b'\\');
+
+/// A source key as metadata: percent-encoded, or the SHA-256 of the key where
+/// that would be too long.
+pub fn source(key: &str) -> String {
+    let encoded = utf8_percent_encode(key, ENCODED).to_string();
+    if encoded.len() <= LONGEST {
+        return encoded;
+    }
+    Sha256::digest(key.as_bytes()).iter().fold("sha256:".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The metadata of everything that is made of a source.
+pub(crate) fn metadata(key: &str, etag: &str, recipe: &str) -> Metadata {
+    [(SOURCE, source(key)), (SOURCE_ETAG, etag.to_owned()), (RECIPE, recipe.to_owned())]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// Whether an object was made by us.
+pub(crate) fn is_ours(head: &Head) -> bool {
+    [SOURCE, SOURCE_ETAG, RECIPE].iter().any(|name| head.metadata.contains_key(*name))
+}
+
+/// Whether an object was made by us of this source.
+pub(crate) fn is_made_of(head: &Head, source: &str) -> bool {
+    head.metadata.get(SOURCE).is_some_and(|found| found == source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_become_short_printable_ascii_and_stay_apart() {
+        for (key, expected) in [
+            ("a/b.jpg", "a/b.jpg"),
+            ("a b+c.jpg", "a%20b+c.jpg"),
+            ("100%.jpg", "100%25.jpg"),
+            ("sha256:ab", "sha256%3Aab"),
+            ("ü\n", "%C3%BC%0A"),
+        ] {
+            assert_eq!(source(key), expected);
+        }
+        let long = "ü".repeat(512);
+        assert_eq!(source(&long).len(), "sha256:".len() + 64);
+        assert_ne!(source(&long), source(&"ä".repeat(512)));
+        assert_eq!(source(&"k".repeat(1024)).len(), 1024);
+    }
+}
