@@ -1,1 +1,47 @@
-//! stub
+//! The Lambda function: the Runtime API's glue, the S3 client behind the
+//! handler's [`minilab_handler::Store`], and the role that the recipe needs.
+//! Owns translation in both directions; refuses to decide what a failure
+//! means, and to read the environment (its `main`s hand it over).
+
+mod function;
+pub mod policy;
+mod s3;
+mod settings;
+
+pub use function::{Function, RunError, SystemClock, function, report_init_error, run};
+pub use s3::{S3Access, S3Store};
+pub use settings::{Credentials, Endpoint, Settings, SettingsError};
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+/// The function's `main`, for every program that can be the function: settings
+/// from `variables` (with `read` for the recipe's file, `Ok(None)` when there
+/// is none), then [`run`] until the platform ends the process.
+///
+/// Exit status 2 when the settings are wrong, which the platform is told; 1
+/// when the Runtime API does not answer.
+pub fn main(
+    variables: &BTreeMap<String, String>,
+    read: impl Fn(&str) -> std::io::Result<Option<String>>,
+) -> ExitCode {
+    let settings = match Settings::from_variables(variables, read) {
+        Ok(settings) => settings,
+        Err(error) => {
+            eprintln!("{error}");
+            if let Some(runtime_api) = variables.get("AWS_LAMBDA_RUNTIME_API")
+                && let Err(unheard) = report_init_error(runtime_api, &error)
+            {
+                eprintln!("{unheard}");
+            }
+            return ExitCode::from(2);
+        }
+    };
+    match run(settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

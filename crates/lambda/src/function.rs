@@ -1,0 +1,178 @@
+//! The Lambda runtime's glue: one invocation in, one answer or one error of a
+//! stable type out, every log line with its request id. Translates, never
+//! decides.
+
+use crate::s3::{S3Access, S3Store};
+use crate::settings::{Settings, SettingsError};
+use bytes::Bytes;
+use lambda_runtime::tower::util::MapRequestLayer;
+use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, service_fn};
+use minilab_handler::{Clock, Handler, HandlerError, Options, ThreadRenderer};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use thiserror::Error;
+use tracing::Instrument;
+
+/// Why the function ended. It runs until the platform stops it.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The operating system refused a thread or a socket.
+    #[error("the function could not start: {0}")]
+    Start(#[source] std::io::Error),
+    /// The Runtime API is gone, or does not speak as it should.
+    #[error("the Lambda Runtime API does not answer: {0}")]
+    RuntimeApi(String),
+}
+
+/// The machine's clock. Waiting needs a tokio runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// A clock that starts at zero now.
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+/// The handler as it runs in a function.
+pub type Function = Handler<Arc<S3Store>, ThreadRenderer, SystemClock>;
+
+/// Serves invocations until the platform ends the process. Logs JSON lines to
+/// standard output.
+pub fn run(settings: Settings) -> Result<(), RunError> {
+    log_to_stdout(settings.log_level);
+    // One thread for requests; pictures are rendered on their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(RunError::Start)?;
+    runtime.block_on(serve(settings)).map_err(RunError::RuntimeApi)
+}
+
+/// Tells the platform why the function refuses to start. Best effort: the
+/// caller exits with an error all the same.
+pub fn report_init_error(runtime_api: &str, error: &SettingsError) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(RunError::Start)?;
+    runtime
+        .block_on(post_init_error(runtime_api, error))
+        .map_err(|error| RunError::RuntimeApi(error.to_string()))
+}
+
+/// The errorType of a function that refuses to start.
+const INIT_ERROR_TYPE: &str = "Minilab.Configuration";
+
+async fn post_init_error(runtime_api: &str, error: &SettingsError) -> Result<(), lambda_runtime::Error> {
+    let client = lambda_runtime_api_client::Client::builder()
+        .with_endpoint(format!("http://{runtime_api}").parse()?)
+        .build()?;
+    let body = serde_json::json!({ "errorType": INIT_ERROR_TYPE, "errorMessage": error.to_string(), "stackTrace": [] });
+    let request = http::Request::post("/2018-06-01/runtime/init/error")
+        .header("lambda-runtime-function-error-type", INIT_ERROR_TYPE)
+        .body(lambda_runtime_api_client::body::Body::from(body.to_string()))?;
+    tokio::time::timeout(Duration::from_secs(2), client.call(request)).await??;
+    Ok(())
+}
+
+fn log_to_stdout(level: tracing::Level) {
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_current_span(true)
+        .with_target(false)
+        .with_max_level(level)
+        .finish();
+    // A second subscriber is refused: a program that has one keeps it.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}
+
+/// The handler that `settings` describe.
+pub fn function(settings: &Settings) -> Function {
+    let Settings { recipe, limits, credentials, region, endpoint, .. } = settings;
+    let store = Arc::new(S3Store::new(S3Access {
+        credentials: credentials.clone(),
+        region: region.clone(),
+        endpoint: endpoint.clone(),
+    }));
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+        ^ u64::from(std::process::id()).rotate_left(32);
+    let options = Options { seed, ..Options::default() };
+    Handler::new(recipe.clone(), *limits, store, ThreadRenderer::new(), SystemClock::start(), options)
+}
+
+async fn serve(settings: Settings) -> Result<(), String> {
+    let function = function(&settings);
+    // Reading the root certificates overlaps waiting for the first event.
+    if settings.endpoint.as_ref().is_none_or(|endpoint| !endpoint.is_plain_http()) {
+        let store = function.store().clone();
+        let _ = std::thread::Builder::new().name("warm".to_owned()).spawn(move || store.warm());
+    }
+    let function = &function;
+    let service = service_fn(move |event: LambdaEvent<Value>| {
+        let span = tracing::info_span!("invocation", request_id = event.context.request_id);
+        invoke(function, event).instrument(span)
+    });
+    lambda_runtime::Runtime::new(service)
+        .layer(MapRequestLayer::new(json_or_a_string))
+        .run()
+        .await
+        .map_err(|error| error.to_string())
+}
+
+async fn invoke(function: &Function, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    function.handle(&event.payload, function.clock().now() + usable(left)).await.map_err(diagnostic)
+}
+
+/// What is left for work after the answer's own time: a tenth, a second at most.
+fn usable(left: Duration) -> Duration {
+    left.saturating_sub((left / 10).min(Duration::from_secs(1)))
+}
+
+fn diagnostic(error: HandlerError) -> Diagnostic {
+    Diagnostic { error_type: error.kind.error_type().to_owned(), error_message: error.message }
+}
+
+/// A payload that is not JSON becomes a JSON string, which the handler refuses
+/// by its own, stable error type rather than by the deserializer's name.
+fn json_or_a_string(mut invocation: LambdaInvocation) -> LambdaInvocation {
+    if serde_json::from_slice::<serde::de::IgnoredAny>(&invocation.body).is_err() {
+        invocation.body = Bytes::from_static(b"\"a payload that is not JSON\"");
+    }
+    invocation
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_for_the_answer_is_kept_back() {
+        for (left, expected) in [(0, 0), (1_000, 900), (5_000, 4_500), (60_000, 59_000), (900_000, 899_000)] {
+            assert_eq!(usable(Duration::from_millis(left)), Duration::from_millis(expected));
+        }
+    }
+}

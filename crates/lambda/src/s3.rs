@@ -1,0 +1,349 @@
+//! The [`Store`] over S3's HTTP API. Owns the client's settings and the
+//! translation of S3's error codes into causes; decides nothing.
+
+use crate::settings::{Credentials, Endpoint};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::{
+    BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedCredentialsProvider, retry::RetryConfig, timeout::TimeoutConfig,
+};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use bytes::{Bytes, BytesMut};
+use minilab_handler::Store;
+use minilab_handler::store::{Cause, Head, Metadata, Object, Operation, Page, Put, StoreError};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// How to reach an S3.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct S3Access {
+    /// Who asks.
+    pub credentials: Credentials,
+    /// The bucket's region.
+    pub region: String,
+    /// Another server than AWS's own; addressed in path style.
+    pub endpoint: Option<Endpoint>,
+}
+
+/// A [`Store`] over S3, or over anything that speaks its protocol.
+///
+/// The client is built with the first request: building it reads the machine's
+/// root certificates, which a plain-HTTP endpoint never needs and a cold start
+/// does not wait for.
+#[derive(Debug)]
+pub struct S3Store {
+    access: S3Access,
+    client: OnceLock<Client>,
+}
+
+const CONNECT: Duration = Duration::from_secs(3);
+/// From the request's last byte to the answer's first.
+const READ: Duration = Duration::from_secs(15);
+/// A whole operation but for the body of a read.
+const ATTEMPT: Duration = Duration::from_mins(1);
+
+impl S3Store {
+    /// A store that is not connected yet.
+    pub const fn new(access: S3Access) -> Self {
+        Self { access, client: OnceLock::new() }
+    }
+
+    /// Builds the client now, so that the first request does not wait for it.
+    pub fn warm(&self) {
+        self.client();
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| build(&self.access))
+    }
+}
+
+fn build(access: &S3Access) -> Client {
+    let S3Access { credentials, region, endpoint } = access;
+    let plain = endpoint.as_ref().is_some_and(Endpoint::is_plain_http);
+    let mut http =
+        aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
+    if plain && let Ok(context) = TlsContext::builder().with_trust_store(TrustStore::empty()).build() {
+        http = http.tls_context(context);
+    }
+    let mut config = aws_sdk_s3::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .http_client(http.build_https())
+        .region(Region::new(region.clone()))
+        .credentials_provider(SharedCredentialsProvider::new(aws_credential_types::Credentials::new(
+            credentials.access_key_id.clone(),
+            credentials.secret_access_key.clone(),
+            credentials.session_token.clone(),
+            None,
+            "environment",
+        )))
+        .identity_cache(IdentityCache::no_cache())
+        // The handler's backoff is the only one: it knows the deadline.
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT)
+                .read_timeout(READ)
+                .operation_attempt_timeout(ATTEMPT)
+                .build(),
+        )
+        // A print's SHA-256 is part of its request's signature and verified by
+        // the store; a source's length is compared and TLS authenticates its
+        // bytes. A second checksum of each would guard against nothing more.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+    if let Some(endpoint) = endpoint {
+        config = config.endpoint_url(endpoint.as_str()).force_path_style(true);
+    }
+    Client::from_conf(config.build())
+}
+
+impl Store for S3Store {
+    async fn get(&self, bucket: &str, key: &str, max_bytes: u64) -> Result<Option<Object>, StoreError> {
+        let at = At { operation: Operation::Get, bucket, key };
+        let mut output = match self.client().get_object().bucket(bucket).key(key).send().await {
+            Ok(output) => output,
+            Err(error) => return at.absent_or(&error),
+        };
+        let head = at.head(output.e_tag.take(), output.content_length, output.metadata.take())?;
+        if head.size > max_bytes {
+            // Dropping the body closes the connection: nothing more is read.
+            return Ok(Some(Object::Oversize { head }));
+        }
+        let bytes = at.body(output.body, head.size).await?;
+        Ok(Some(Object::Whole { head, bytes }))
+    }
+
+    async fn head(&self, bucket: &str, key: &str) -> Result<Option<Head>, StoreError> {
+        let at = At { operation: Operation::Head, bucket, key };
+        match self.client().head_object().bucket(bucket).key(key).send().await {
+            Ok(output) => at.head(output.e_tag, output.content_length, output.metadata).map(Some),
+            Err(error) => at.absent_or(&error),
+        }
+    }
+
+    async fn put(&self, bucket: &str, key: &str, put: Put) -> Result<(), StoreError> {
+        let Put { bytes, content_type, cache_control, metadata } = put;
+        let request = self
+            .client()
+            .put_object()
+            .bucket(bucket)
+            .key(key)
+            .content_type(content_type)
+            .set_cache_control((!cache_control.is_empty()).then_some(cache_control))
+            .set_metadata(Some(metadata.into_iter().collect()))
+            .body(ByteStream::from(bytes));
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(At { operation: Operation::Put, bucket, key }.error(&error)),
+        }
+    }
+
+    async fn delete(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
+        let at = At { operation: Operation::Delete, bucket, key };
+        match self.client().delete_object().bucket(bucket).key(key).send().await {
+            Ok(_) => Ok(()),
+            // S3 says 204 for an absent key; some other stores say NoSuchKey.
+            Err(error) => at.absent_or::<(), _>(&error).map(|_| ()),
+        }
+    }
+
+    async fn list(&self, bucket: &str, prefix: &str, from: Option<&str>) -> Result<Page, StoreError> {
+        let request = self
+            .client()
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .set_continuation_token(from.map(str::to_owned));
+        let output = match request.send().await {
+            Ok(output) => output,
+            Err(error) => return Err(At { operation: Operation::List, bucket, key: prefix }.error(&error)),
+        };
+        let next = output.next_continuation_token.filter(|_| output.is_truncated == Some(true));
+        let keys = output.contents.into_iter().flatten().filter_map(|object| object.key).collect();
+        Ok(Page { keys, next })
+    }
+}
+
+/// An operation on an object, for errors.
+struct At<'a> {
+    operation: Operation,
+    bucket: &'a str,
+    key: &'a str,
+}
+
+impl At<'_> {
+    fn fail(&self, cause: Cause, detail: impl Into<String>) -> StoreError {
+        StoreError {
+            operation: self.operation,
+            bucket: self.bucket.to_owned(),
+            key: self.key.to_owned(),
+            cause,
+            detail: detail.into(),
+        }
+    }
+
+    fn head(
+        &self,
+        etag: Option<String>,
+        length: Option<i64>,
+        metadata: Option<HashMap<String, String>>,
+    ) -> Result<Head, StoreError> {
+        let etag = etag.ok_or_else(|| self.fail(Cause::Other, "the answer has no ETag"))?;
+        let size = length
+            .and_then(|length| u64::try_from(length).ok())
+            .ok_or_else(|| self.fail(Cause::Other, "the answer has no Content-Length"))?;
+        let metadata: Metadata =
+            metadata.into_iter().flatten().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+        Ok(Head { etag: etag.trim_matches('"').to_owned(), size, metadata })
+    }
+
+    /// Exactly `size` bytes, read into one allocation of that size.
+    async fn body(&self, mut body: ByteStream, size: u64) -> Result<Bytes, StoreError> {
+        let size = usize::try_from(size).map_err(|_| self.fail(Cause::Other, "larger than memory"))?;
+        let mut bytes = BytesMut::with_capacity(size);
+        while let Some(chunk) = body.next().await {
+            let chunk = chunk.map_err(|error| self.fail(Cause::Unavailable, root(&error)))?;
+            if bytes.len() + chunk.len() > size {
+                return Err(self.fail(Cause::Other, "the body is longer than its Content-Length"));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        if bytes.len() < size {
+            let detail = format!("the body ended after {} of {size} bytes", bytes.len());
+            return Err(self.fail(Cause::Unavailable, detail));
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// `None` where the store says that there is no such object.
+    fn absent_or<T, E>(&self, error: &SdkError<E, HttpResponse>) -> Result<Option<T>, StoreError>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        if let SdkError::ServiceError(service) = error
+            && service.raw().status().as_u16() == 404
+            && matches!(service.err().code(), None | Some("NoSuchKey" | "NotFound"))
+        {
+            return Ok(None);
+        }
+        Err(self.error(error))
+    }
+
+    fn error<E>(&self, error: &SdkError<E, HttpResponse>) -> StoreError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match error {
+            SdkError::TimeoutError(_) => self.fail(Cause::TimedOut, ""),
+            SdkError::DispatchFailure(failure) if failure.is_timeout() => self.fail(Cause::TimedOut, ""),
+            SdkError::DispatchFailure(failure) => {
+                let detail = failure.as_connector_error().map(|error| root(error)).unwrap_or_default();
+                self.fail(Cause::Unavailable, detail)
+            }
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let code = service.err().code().unwrap_or_default();
+                let words = service.err().message().unwrap_or_default();
+                let detail = match (code, words) {
+                    ("", _) => format!("HTTP {status}"),
+                    (code, "") => format!("{code}, HTTP {status}"),
+                    (code, words) => format!("{code}: {words}"),
+                };
+                self.fail(cause(code, status), detail)
+            }
+            SdkError::ResponseError(response) => {
+                let status = response.raw().status().as_u16();
+                self.fail(cause("", status), format!("unreadable answer, HTTP {status}"))
+            }
+            other => self.fail(Cause::Other, root(other)),
+        }
+    }
+}
+
+/// The innermost error: the one that says what happened.
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// What an S3 error code, or else an HTTP status, means ("Error responses" in
+/// the Amazon S3 API Reference).
+fn cause(code: &str, status: u16) -> Cause {
+    match code {
+        "SlowDown"
+        | "Throttling"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "TooManyRequests"
+        | "BandwidthLimitExceeded" => Cause::Throttled,
+        "InternalError"
+        | "ServiceUnavailable"
+        | "ServerBusy"
+        | "OperationAborted"
+        | "ConditionalRequestConflict" => Cause::Unavailable,
+        "RequestTimeout" => Cause::TimedOut,
+        "ExpiredToken"
+        | "TokenRefreshRequired"
+        | "InvalidToken"
+        | "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "RequestTimeTooSkewed"
+        | "RequestExpired" => Cause::Credentials,
+        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "KMS.AccessDeniedException" => {
+            Cause::Denied
+        }
+        "NoSuchBucket" => Cause::NoSuchBucket,
+        "PermanentRedirect"
+        | "TemporaryRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException" => Cause::WrongRegion,
+        "InvalidObjectState" => Cause::Archived,
+        _ => match status {
+            429 => Cause::Throttled,
+            408 => Cause::TimedOut,
+            401 | 403 => Cause::Denied,
+            301 | 307 => Cause::WrongRegion,
+            500 | 502..=504 => Cause::Unavailable,
+            _ => Cause::Other,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_outranks_its_status() {
+        for (code, status, expected) in [
+            ("SlowDown", 503, Cause::Throttled),
+            ("ServiceUnavailable", 503, Cause::Unavailable),
+            ("", 503, Cause::Unavailable),
+            ("", 500, Cause::Unavailable),
+            ("", 501, Cause::Other),
+            ("NotImplemented", 501, Cause::Other),
+            ("RequestTimeout", 400, Cause::TimedOut),
+            ("ExpiredToken", 400, Cause::Credentials),
+            ("RequestTimeTooSkewed", 403, Cause::Credentials),
+            ("SignatureDoesNotMatch", 403, Cause::Credentials),
+            ("AccessDenied", 403, Cause::Denied),
+            ("", 403, Cause::Denied),
+            ("InvalidObjectState", 403, Cause::Archived),
+            ("NoSuchBucket", 404, Cause::NoSuchBucket),
+            ("PermanentRedirect", 301, Cause::WrongRegion),
+            ("", 301, Cause::WrongRegion),
+            ("", 429, Cause::Throttled),
+            ("InvalidRequest", 400, Cause::Other),
+        ] {
+            assert_eq!(cause(code, status), expected, "{code} {status}");
+        }
+    }
+}

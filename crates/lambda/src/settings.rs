@@ -1,0 +1,333 @@
+//! What the function is started with: a pure function of the environment's
+//! variables. Owns their names and what they mean; refuses to read them (only
+//! a `main` does) and to start with a wrong one.
+
+use minilab_imaging::{Limits, Recipe};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use thiserror::Error;
+use tracing::Level;
+
+/// Everything that the function needs to know before its first event.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What is made.
+    pub recipe: Arc<Recipe>,
+    /// What one picture may cost here: the recipe's limits, or less where the
+    /// function has less memory.
+    pub limits: Limits,
+    /// Who asks the store.
+    pub credentials: Credentials,
+    /// The region of the buckets.
+    pub region: String,
+    /// Another S3 than AWS's own.
+    pub endpoint: Option<Endpoint>,
+    /// The least important level that is logged.
+    pub log_level: Level,
+}
+
+/// An access key. Its secrets never show in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key.
+    pub secret_access_key: String,
+    /// Session token of temporary credentials, as every Lambda role's are.
+    pub session_token: Option<String>,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+/// The URL of an S3 server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint(String);
+
+impl Endpoint {
+    /// Takes `http://…` and `https://…`; the error says what is wrong.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        match host {
+            Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(Self(url.to_owned())),
+            _ => Err(format!("{url:?} is not an endpoint; write it as http://host:port or https://host")),
+        }
+    }
+
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub(crate) fn is_plain_http(&self) -> bool {
+        self.0.starts_with("http://")
+    }
+}
+
+/// The function cannot start. Lists every problem, one a line.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{}", .problems.join("\n"))]
+pub struct SettingsError {
+    /// Each names the variable, its value where it is not secret, and the remedy.
+    pub problems: Vec<String>,
+}
+
+/// Where the recipe comes from when no variable gives it.
+const RECIPE_FILE: &str = "minilab.toml";
+
+/// What the process takes beside the picture: code, client, connections.
+const OWN_MEMORY: u64 = 48 << 20;
+
+impl Settings {
+    /// Reads settings from the environment's variables. `read` reads the file
+    /// at a path; `Ok(None)` when there is none.
+    ///
+    /// The recipe is `MINILAB_RECIPE` (TOML), else the file that
+    /// `MINILAB_CONFIG` names, else `minilab.toml` in `LAMBDA_TASK_ROOT`, else
+    /// the built-in one; `MINILAB_SOURCE_BUCKET` and
+    /// `MINILAB_PROCESSED_BUCKET` replace its buckets.
+    /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (MiB) bounds the memory limit,
+    /// `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names another S3 than AWS's,
+    /// `AWS_LAMBDA_LOG_LEVEL` the log level.
+    ///
+    /// # Errors
+    /// All problems at once.
+    pub fn from_variables(
+        variables: &BTreeMap<String, String>,
+        read: impl Fn(&str) -> std::io::Result<Option<String>>,
+    ) -> Result<Self, SettingsError> {
+        let mut problems = Vec::new();
+        let value = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
+        let recipe = recipe(&value, read).map_err(|mut found| problems.append(&mut found)).ok();
+
+        let mut required = |name: &str, remedy: &str| {
+            let missing = || {
+                problems.push(format!("{name} is not set; {remedy}"));
+                String::new()
+            };
+            value(name).map_or_else(missing, str::to_owned)
+        };
+        let platform = "this program is started by AWS Lambda, or by `minilab up` on your own machine";
+        for name in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"] {
+            required(name, platform);
+        }
+        let memory = required("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", platform);
+        let role = "the function's role provides it";
+        let credentials = Credentials {
+            access_key_id: required("AWS_ACCESS_KEY_ID", role),
+            secret_access_key: required("AWS_SECRET_ACCESS_KEY", role),
+            session_token: value("AWS_SESSION_TOKEN").map(str::to_owned),
+        };
+        let region = match value("AWS_REGION") {
+            Some(region) => region.to_owned(),
+            None => required("AWS_DEFAULT_REGION", "set it, or AWS_REGION, to the buckets' region"),
+        };
+
+        let memory = if memory.is_empty() {
+            None
+        } else {
+            memory_limit(&memory).map_err(|problem| problems.push(problem)).ok()
+        };
+        let endpoint = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].into_iter().find_map(|name| {
+            let parsed = Endpoint::parse(value(name)?).map_err(|problem| format!("{name}: {problem}"));
+            parsed.map_err(|problem| problems.push(problem)).ok()
+        });
+        let log_level = match value("AWS_LAMBDA_LOG_LEVEL").map(|level| (level, log_level(level))) {
+            None => Level::INFO,
+            Some((_, Some(level))) => level,
+            Some((text, None)) => {
+                problems.push(format!(
+                    "AWS_LAMBDA_LOG_LEVEL is {text:?}; use TRACE, DEBUG, INFO, WARN, ERROR or FATAL"
+                ));
+                Level::INFO
+            }
+        };
+        match (recipe, memory) {
+            (Some(recipe), Some(memory)) if problems.is_empty() => {
+                let limits = Limits { memory: recipe.limits.memory.min(memory), ..recipe.limits };
+                Ok(Self { recipe: Arc::new(recipe), limits, credentials, region, endpoint, log_level })
+            }
+            _ => Err(SettingsError { problems }),
+        }
+    }
+}
+
+/// Lambda's own names for levels; `FATAL` is as quiet as logging gets.
+fn log_level(name: &str) -> Option<Level> {
+    match name.to_ascii_uppercase().as_str() {
+        "TRACE" => Some(Level::TRACE),
+        "DEBUG" => Some(Level::DEBUG),
+        "INFO" => Some(Level::INFO),
+        "WARN" => Some(Level::WARN),
+        "ERROR" | "FATAL" => Some(Level::ERROR),
+        _ => None,
+    }
+}
+
+/// What a picture may take of a function's memory, in bytes: four fifths, less
+/// the process itself. The rest is the allocator's and the uploads'.
+fn memory_limit(mebibytes: &str) -> Result<u64, String> {
+    let problem =
+        || format!("AWS_LAMBDA_FUNCTION_MEMORY_SIZE is {mebibytes:?}; it is a number of MiB of at least 128");
+    let size: u64 = mebibytes.parse().map_err(|_| problem())?;
+    if !(128..=1 << 20).contains(&size) {
+        return Err(problem());
+    }
+    Ok((size << 20) / 5 * 4 - OWN_MEMORY)
+}
+
+fn recipe<'a>(
+    value: &impl Fn(&str) -> Option<&'a str>,
+    read: impl Fn(&str) -> std::io::Result<Option<String>>,
+) -> Result<Recipe, Vec<String>> {
+    let text = |path: &str| read(path).map_err(|error| vec![format!("{path} cannot be read: {error}")]);
+    let parse = |toml: &str, from: &str| {
+        Recipe::parse(toml)
+            .map_err(|problems| vec![format!("the recipe in {from} is not valid:\n{problems}")])
+    };
+    let mut recipe = if let Some(toml) = value("MINILAB_RECIPE") {
+        parse(toml, "MINILAB_RECIPE")?
+    } else if let Some(path) = value("MINILAB_CONFIG") {
+        let toml =
+            text(path)?.ok_or_else(|| vec![format!("MINILAB_CONFIG names {path}, which does not exist")])?;
+        parse(&toml, path)?
+    } else if let Some(root) = value("LAMBDA_TASK_ROOT") {
+        let path = format!("{}/{RECIPE_FILE}", root.trim_end_matches('/'));
+        match text(&path)? {
+            Some(toml) => parse(&toml, &path)?,
+            None => Recipe::built_in(),
+        }
+    } else {
+        Recipe::built_in()
+    };
+    let source = value("MINILAB_SOURCE_BUCKET");
+    let processed = value("MINILAB_PROCESSED_BUCKET");
+    if source.is_some() || processed.is_some() {
+        recipe = with_buckets(recipe, source, processed)?;
+    }
+    Ok(recipe)
+}
+
+fn with_buckets(
+    mut recipe: Recipe,
+    source: Option<&str>,
+    processed: Option<&str>,
+) -> Result<Recipe, Vec<String>> {
+    if let Some(bucket) = source {
+        bucket.clone_into(&mut recipe.source.bucket);
+    }
+    if let Some(bucket) = processed {
+        bucket.clone_into(&mut recipe.processed.bucket);
+    }
+    // The proof was made for the recipe's own buckets.
+    if recipe.loop_proof().is_some() {
+        return Ok(recipe);
+    }
+    Err(vec![format!(
+        "with MINILAB_SOURCE_BUCKET and MINILAB_PROCESSED_BUCKET as they are, sources and prints share the bucket {} \
+         and a print could trigger the function again; name two buckets",
+        recipe.source.bucket
+    )])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(extra: &[(&str, &str)]) -> BTreeMap<String, String> {
+        [
+            ("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "minilab"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI"),
+            ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2Vj"),
+            ("AWS_REGION", "eu-central-1"),
+            ("LAMBDA_TASK_ROOT", "/var/task"),
+        ]
+        .iter()
+        .chain(extra)
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+    }
+
+    const OTHER: &str = "[source]\nbucket = \"film\"\n[processed]\nbucket = \"paper\"\n\
+                         [[output]]\nkey = \"prints/{key}\"\nresize = { width = 100 }\n";
+
+    #[expect(clippy::unnecessary_wraps, reason = "stands for a function that reads")]
+    fn no_files(_: &str) -> std::io::Result<Option<String>> {
+        Ok(None)
+    }
+
+    #[test]
+    fn the_recipe_comes_from_the_first_place_that_has_one() {
+        let file = |wanted: &'static str| move |path: &str| Ok((path == wanted).then(|| OTHER.to_owned()));
+        let bucket = |extra: &[(&str, &str)], path: &'static str| {
+            Settings::from_variables(&variables(extra), file(path)).map(|s| s.recipe.source.bucket.clone())
+        };
+        assert_eq!(bucket(&[], "none"), Ok("photos-source".to_owned()), "the built-in recipe");
+        assert_eq!(bucket(&[], "/var/task/minilab.toml"), Ok("film".to_owned()));
+        assert_eq!(bucket(&[("MINILAB_CONFIG", "/r.toml")], "/r.toml"), Ok("film".to_owned()));
+        assert_eq!(bucket(&[("MINILAB_RECIPE", OTHER)], "none"), Ok("film".to_owned()));
+        assert_eq!(
+            bucket(&[("MINILAB_SOURCE_BUCKET", "mine"), ("MINILAB_RECIPE", OTHER)], "none"),
+            Ok("mine".to_owned())
+        );
+        let missing = bucket(&[("MINILAB_CONFIG", "/r.toml")], "none").expect_err("a named file must exist");
+        assert!(missing.problems[0].contains("/r.toml, which does not exist"), "{missing}");
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_function_and_never_raised() {
+        for (mebibytes, expected) in
+            [("128", 54 << 20), ("512", 361 << 20), ("1024", 768 << 20), ("10240", 768 << 20)]
+        {
+            let variables = variables(&[("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", mebibytes)]);
+            let limits = Settings::from_variables(&variables, no_files).expect("valid").limits;
+            assert_eq!(limits.memory >> 20, expected >> 20, "{mebibytes} MiB");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_named_at_once() {
+        let mut variables = variables(&[
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "lots"),
+            ("AWS_ENDPOINT_URL", "localhost:9000"),
+            ("MINILAB_RECIPE", "[source]\nbuckets = 1\n"),
+        ]);
+        variables.remove("AWS_REGION");
+        variables.remove("AWS_SECRET_ACCESS_KEY");
+        let error = Settings::from_variables(&variables, no_files).expect_err("five problems");
+        let text = error.to_string();
+        for part in [
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE is \"lots\"",
+            "AWS_ENDPOINT_URL: \"localhost:9000\" is not an endpoint",
+            "MINILAB_RECIPE",
+            "AWS_DEFAULT_REGION is not set",
+            "AWS_SECRET_ACCESS_KEY is not set",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(error.problems.len(), 5, "{text}");
+    }
+
+    #[test]
+    fn one_bucket_by_override_is_refused() {
+        let variables = variables(&[("MINILAB_SOURCE_BUCKET", "b-1"), ("MINILAB_PROCESSED_BUCKET", "b-1")]);
+        let error = Settings::from_variables(&variables, no_files).expect_err("a loop");
+        assert!(error.to_string().contains("name two buckets"), "{error}");
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let settings = Settings::from_variables(&variables(&[]), no_files).expect("valid");
+        let shown = format!("{settings:?}");
+        assert!(shown.contains("AKIDEXAMPLE"));
+        assert!(!shown.contains("wJalrXUtnFEMI") && !shown.contains("IQoJb3JpZ2luX2Vj"), "{shown}");
+    }
+}
