@@ -1,0 +1,55 @@
+"""The protocol between the harness and a contender written in Python.
+
+A contender is started as `program JOB INPUT OUT_DIR`. It reads the picture's
+bytes, prints `{"ready": true, "idle_bytes": N}` and then, for each line "run"
+on standard input, does the job once from those bytes to encoded files in memory
+and prints `{"wall_ms": …, "cpu_ms": …}`. At the line "end" it writes the last
+run's files to OUT_DIR under the names the job gives them, prints
+`{"peak_bytes": N}` (VmHWM of its own) and exits. The harness therefore decides
+the order, and every contender is warm, in memory and in one process.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+WIDTHS = (2048, 1280, 800, 400, 160)
+WIDTHS_QUALITY = 80
+CELLS = (8, 16, 32, 48, 64)
+CELLS_QUALITY = 75
+
+Job = Callable[[bytes], dict[str, bytes]]
+
+
+def peak_bytes() -> int:
+    """VmHWM: the most physical memory this process has ever held."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise RuntimeError("no VmHWM in /proc/self/status: this bench needs Linux")
+
+
+def say(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)
+
+
+def serve(jobs: dict[str, Job]) -> None:
+    """Runs the protocol above; file names are `WIDTH.jpg` and `CELLS.jpg`."""
+    name, source, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    job = jobs[name]
+    picture = source.read_bytes()
+    say(ready=True, idle_bytes=peak_bytes())
+    files: dict[str, bytes] = {}
+    for line in sys.stdin:
+        if line.strip() == "end":
+            break
+        files = {}  # the last run's files are not part of this run's memory
+        wall, cpu = time.perf_counter(), time.process_time()
+        files = job(picture)
+        say(wall_ms=(time.perf_counter() - wall) * 1e3, cpu_ms=(time.process_time() - cpu) * 1e3)
+    peak = peak_bytes()
+    for file_name, data in files.items():
+        (out / file_name).write_bytes(data)
+    say(peak_bytes=peak)

@@ -1,0 +1,153 @@
+"""From measured results to the Markdown page. Nothing on that page is written by hand."""
+
+import quality
+from contenders import OURS, TARGETS, TITLES
+
+NEVER_BY_HAND = "<!-- Written by bench/run.py from bench/results. Changes made by hand are lost. -->"
+
+
+def _ours(rows: list[dict]) -> dict | None:
+    return next((row for row in rows if row["name"] == OURS), None)
+
+
+def _value(row: dict, key: str) -> float:
+    return row[key]["median"] if isinstance(row[key], dict) else row[key]
+
+
+def _megabytes(value: int) -> str:
+    return f"{value / 1e6:.0f}"
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    align = ["---" if column == 0 else "--:" for column in range(len(header))]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [header, align, *rows])
+
+
+def _job(job: str, rows: list[dict]) -> str:
+    ours = _ours(rows)
+    header = ["", "wall ms", "lowest–highest", "CPU ms", "peak MB", "files kB", "PSNR dB", "SSIM", "wall, ours/theirs"]
+    lines, notes = [], []
+    for row in rows:
+        ratio = ""
+        if ours and row is not ours:
+            ratio = f"{_value(ours, 'wall_ms') / _value(row, 'wall_ms'):.2f}"
+            if reason := quality.inequality(ours, row):
+                notes.append(f"{row['name']}: {reason}")
+                ratio += f" [{len(notes)}]"
+        wall = row["wall_ms"]
+        lines.append(
+            [
+                f"**{row['name']}**, {row['how']}",
+                f"{wall['median']:.1f}",
+                f"{wall['lowest']:.1f}–{wall['highest']:.1f}",
+                f"{_value(row, 'cpu_ms'):.1f}",
+                f"{_megabytes(row['peak_bytes'])}",
+                f"{row['bytes'] / 1e3:.0f}",
+                f"{row['psnr_db']:.1f}",
+                f"{row['ssim']:.3f}",
+                ratio,
+            ]
+        )
+    text = f"## {TITLES[job]}\n\n{_table(header, lines)}\n"
+    if notes:
+        text += "\nNot set against each other, because the files are not equally good:\n\n"
+        text += "\n".join(f"- [{number}] {note}" for number, note in enumerate(notes, 1)) + "\n"
+    return text
+
+
+def _cold_start(rows: list[dict]) -> str:
+    ours = _ours(rows)
+    lines = []
+    for row in rows:
+        ratio = "" if not ours or row is ours else f"1/{_value(row, 'wall_ms') / _value(ours, 'wall_ms'):.1f}"
+        wall = row["wall_ms"]
+        lines.append(
+            [
+                f"**{row['name']}**",
+                f"{wall['median']:.1f}",
+                f"{wall['lowest']:.1f}–{wall['highest']:.1f}",
+                f"{_value(row, 'cpu_ms'):.1f}",
+                _megabytes(row["peak_bytes"]),
+                ratio,
+            ]
+        )
+    header = ["", "wall ms", "lowest–highest", "CPU ms", "memory MB", "wall, ours/theirs"]
+    return (
+        "## Cold start: from exec to the first request of the Runtime API\n\n"
+        f"{_table(header, lines)}\n\nThe files are in the page cache; unpacking the function's package, "
+        "which Lambda does before, is not in these figures. Python reads compiled bytecode.\n"
+    )
+
+
+def targets(results: dict) -> list[list[str]]:
+    """Each target with the figure found: words, figure, met or not."""
+    lines = []
+    for job, listed in TARGETS.items():
+        rows = results["jobs"].get(job)
+        ours = _ours(rows) if rows else None
+        if not ours:
+            continue
+        for target in listed:
+            value = _value(ours, target.of)
+            if target.against is None:
+                figure, met, reason = f"{value / 1e6:.0f} MB", value <= target.limit, ""
+            else:
+                theirs = next(row for row in rows if row["name"] == target.against)
+                ratio = value / _value(theirs, target.of)
+                figure = f"1/{1 / ratio:.1f}" if target.limit < 0.1 else f"{ratio:.2f}"
+                met = ratio <= target.limit
+                reason = quality.inequality(ours, theirs) if "bytes" in ours else ""
+            verdict = f"not comparable: {reason}" if reason else "met" if met else "missed"
+            lines.append([f"{job}: {target.words}", figure, verdict])
+    return lines
+
+
+def losses(results: dict) -> list[str]:
+    """Every peer that is better than us in something, in words."""
+    found = []
+    words = {"wall_ms": "wall time", "cpu_ms": "CPU time", "peak_bytes": "peak memory", "bytes": "size of the files"}
+    for job, rows in results["jobs"].items():
+        ours = _ours(rows)
+        if not ours:
+            continue
+        for row in rows:
+            if row is ours:
+                continue
+            for key, word in words.items():
+                if key in row and _value(row, key) < _value(ours, key):
+                    found.append(f"{job}, {word}: {row['name']} needs {_value(row, key) / _value(ours, key):.2f} of ours")
+            for key, word, slack in (("psnr_db", "PSNR", 0.1), ("ssim", "SSIM", 0.001)):
+                if key in row and row[key] > ours[key] + slack:
+                    found.append(f"{job}, {word}: {row['name']} reaches {row[key]}, ours {ours[key]}")
+    return found
+
+
+def page(results: dict) -> str:
+    """The whole page."""
+    machine = results["machine"]
+    parts = [
+        NEVER_BY_HAND,
+        "# Benchmarks\n",
+        f"{results['date']}, {machine['processor']}, {machine['cores']} cores ({', '.join(machine['simd'])}), "
+        f"{machine['memory_bytes'] / 2**30:.0f} GiB, {machine['system']}. Medians of {results['runs']} runs, all "
+        f"contenders interleaved in one run, warm, from bytes in memory to encoded files in memory. Load before the run: "
+        f"{results['load_before']}. Peak memory is VmHWM of a fresh process that does the job once. The picture is "
+        f"`examples/photos/{results['photo']['name']}`, {results['photo']['bytes'] / 1e6:.1f} MB.\n",
+        f"Files count as equally good when ours are at most {quality.BYTES_SLACK - 1:.0%} larger, {quality.PSNR_SLACK_DB} dB and "
+        f"{quality.SSIM_SLACK} SSIM worse than the peer's, file by file, on luma, against a reference without an encoder; "
+        "PSNR and SSIM in the tables are those of the worst file. Times hold for this machine; ratios travel better. "
+        "`make bench` writes this page.\n",
+    ]
+    if lines := targets(results):
+        parts.append(f"## Targets\n\n{_table(['target', 'measured', ''], lines)}\n")
+    for job in ("widths", "cells"):
+        if job in results["jobs"]:
+            parts.append(_job(job, results["jobs"][job]))
+    if "cold start" in results["jobs"]:
+        parts.append(_cold_start(results["jobs"]["cold start"]))
+    if any(_ours(rows) for rows in results["jobs"].values()):
+        lost = losses(results)
+        parts.append("## Where others are better\n\n" + ("\n".join(f"- {line}" for line in lost) or "Nowhere in this run.") + "\n")
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    parts.append(f"## Versions\n\n{versions}.\n")
+    return "\n".join(parts)

@@ -1,0 +1,243 @@
+"""Measure minilab beside its peers and write the table.
+
+    .tools/bench-venv/bin/python bench/run.py
+
+Every contender of a job is one warm process that waits for its turn; the turns
+go round, each time starting with another, so that whatever else the machine
+does falls on all of them. Peak memory is taken from fresh processes that do
+the job once. Writes bench/results/DATE-MACHINE.json and docs/benchmarks.md.
+"""
+
+import argparse
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cold_start
+import contenders
+import quality
+import report
+from contenders import OURS, PEERS, ROOT, Contender
+
+NAMES = {"widths": [2048, 1280, 800, 400, 160], "cells": [8, 16, 32, 48, 64]}
+
+
+class Worker:
+    """One contender's process, and its side of the protocol of peers/worker.py."""
+
+    def __init__(self, contender: Contender, photo: Path, out: Path) -> None:
+        out.mkdir(parents=True, exist_ok=True)
+        self.name = contender.name
+        self.process = subprocess.Popen(
+            (*contender.command, str(photo), str(out)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.idle_bytes = self._answer()["idle_bytes"]
+
+    def _answer(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with status {self.process.wait()} before it answered")
+        return json.loads(line)
+
+    def run(self) -> dict:
+        self.process.stdin.write("run\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def end(self) -> int:
+        """Peak memory in bytes; the last run's files are in the contender's folder afterwards."""
+        self.process.stdin.write("end\n")
+        self.process.stdin.flush()
+        peak = self._answer()["peak_bytes"]
+        self.process.stdin.close()
+        if self.process.wait(timeout=60) != 0:
+            raise RuntimeError(f"{self.name} ended with status {self.process.returncode}")
+        return peak
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    return {
+        "median": round(statistics.median(values), 3),
+        "lowest": round(min(values), 3),
+        "highest": round(max(values), 3),
+    }
+
+
+def rounds(names: list[str], runs: int) -> list[str]:
+    """The order of the turns: each round begins with the next contender."""
+    return [names[(start + step) % len(names)] for start in range(runs) for step in range(len(names))]
+
+
+def measure_job(job: str, listed: list[Contender], photo: Path, runs: int, folder: Path) -> list[dict]:
+    say(f"{job}: {len(listed)} contenders, {runs} rounds")
+    workers: dict[str, Worker] = {}
+    peaks = {}
+    try:
+        for contender in listed:
+            workers[contender.name] = Worker(contender, photo, folder / job / contender.name)
+        for worker in workers.values():
+            worker.run()  # warm-up, not counted
+        times: dict[str, list[dict]] = {name: [] for name in workers}
+        for name in rounds(list(workers), runs):
+            times[name].append(workers[name].run())
+        idle = {name: worker.idle_bytes for name, worker in workers.items()}
+        for worker in workers.values():
+            worker.end()
+        for contender in listed:
+            peaks[contender.name] = []
+            for _ in range(3):
+                worker = workers[contender.name] = Worker(contender, photo, folder / "peaks")
+                worker.run()
+                peaks[contender.name].append(worker.end())
+    finally:
+        for worker in workers.values():
+            worker.stop()
+    wanted = quality.references(job, photo, NAMES[job])
+    return [
+        {
+            "name": contender.name,
+            "how": contender.how,
+            "wall_ms": spread([time["wall_ms"] for time in times[contender.name]]),
+            "cpu_ms": spread([time["cpu_ms"] for time in times[contender.name]]),
+            "peak_bytes": int(statistics.median(peaks[contender.name])),
+            "idle_bytes": idle[contender.name],
+            **quality.measure(f"{contender.name}, {job}", folder / job / contender.name, wanted),
+        }
+        for contender in listed
+    ]
+
+
+def measure_cold_start(bootstrap: Path | None, runs: int) -> list[dict]:
+    starters = cold_start.starters(bootstrap)
+    say(f"cold start: {len(starters)} contenders, {runs} rounds")
+    for command in starters.values():
+        cold_start.once(command)  # the files are in the page cache for all
+    times: dict[str, list[dict]] = {name: [] for name in starters}
+    for name in rounds(list(starters), runs):
+        times[name].append(cold_start.once(starters[name]))
+    return [
+        {
+            "name": name,
+            "wall_ms": spread([time["wall_ms"] for time in measured]),
+            "cpu_ms": spread([time["cpu_ms"] for time in measured]),
+            "peak_bytes": int(statistics.median([time["peak_bytes"] for time in measured])),
+        }
+        for name, measured in times.items()
+    ]
+
+
+def output_of(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def machine() -> dict[str, object]:
+    info = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*:\s*(.*)", info)
+    memory = re.search(r"MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text())
+    flags = set(re.search(r"flags\s*:\s*(.*)", info)[1].split()) if "flags" in info else set()
+    simd = [name for name in ("sse4_2", "avx2", "avx512f") if name in flags]
+    return {
+        "processor": model[1] if model else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "architecture": platform.machine(),
+        "simd": simd,
+        "memory_bytes": int(memory[1]) * 1024 if memory else 0,
+        "system": f"{platform.system()} {platform.release().split('-')[0]}, {' '.join(platform.libc_ver())}",
+    }
+
+
+def versions() -> dict[str, str]:
+    sharp = output_of("node", "--input-type=module", "-e", "import s from 'file://%s';console.log(JSON.stringify(s.versions))" % (
+        ROOT / "bench" / "node" / "node_modules" / "sharp" / "dist" / "index.mjs"))
+    sharp = json.loads(sharp) if sharp.startswith("{") else {}
+    client = json.loads((ROOT / "bench/node/node_modules/@aws-sdk/client-s3/package.json").read_text())["version"]
+    listed = {
+        "minilab": output_of("git", "describe", "--always", "--dirty"),
+        "rustc": output_of("rustc", "--version").removeprefix("rustc ").split(" ")[0],
+        "sharp": f"{sharp.get('sharp')} (libvips {sharp.get('vips')})",
+        "node": output_of("node", "--version").removeprefix("v"),
+        "@aws-sdk/client-s3": client,
+        "python": platform.python_version(),
+    }
+    for package in ("pillow", "pyvips", "pyvips-binary", "opencv-python-headless", "boto3"):
+        listed[package] = importlib.metadata.version(package)
+    return listed
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--photo", type=Path, default=ROOT / "examples/photos/dragonfly-12mp.jpg")
+    parser.add_argument("--runs", type=int, default=9, help="rounds of each job; the median is reported (default 9)")
+    parser.add_argument("--target", type=Path, default=ROOT / "target" / "release", help="folder of examples/bench_job and bootstrap")
+    parser.add_argument("--jobs", nargs="*", choices=["widths", "cells", "cold start"], default=["widths", "cells", "cold start"])
+    parser.add_argument("--peers-only", action="store_true", help="leave minilab out: checks the harness; writes no table")
+    parser.add_argument("--dry", action="store_true", help="print the table and write no file")
+    arguments = parser.parse_args()
+    if arguments.runs < 7:
+        parser.error("--runs must be at least 7: a median of fewer says little")
+
+    job_program, bootstrap = arguments.target / "examples" / "bench_job", arguments.target / "bootstrap"
+    if not arguments.peers_only:
+        for program, needed in ((job_program, {"widths", "cells"}), (bootstrap, {"cold start"})):
+            if needed & set(arguments.jobs) and not program.is_file():
+                say(f"{program} does not exist: run `make bench`, which builds it, or pass --peers-only")
+                return 2
+
+    load = os.getloadavg()[0]
+    if load > 0.5:
+        say(f"the machine is busy (load {load:.1f}): ratios hold better than times")
+    results = {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": machine(),
+        "load_before": round(load, 2),
+        "photo": {"name": arguments.photo.name, "bytes": arguments.photo.stat().st_size},
+        "runs": arguments.runs,
+        "versions": versions(),
+        "jobs": {},
+    }
+    with tempfile.TemporaryDirectory(prefix="minilab-bench-") as folder:
+        for job in ("widths", "cells"):
+            if job not in arguments.jobs:
+                continue
+            listed = [peer for peer in PEERS if peer.job == job]
+            if not arguments.peers_only:
+                listed.insert(0, contenders.ours(job, job_program))
+            results["jobs"][job] = measure_job(job, listed, arguments.photo, arguments.runs, Path(folder))
+    if "cold start" in arguments.jobs:
+        results["jobs"]["cold start"] = measure_cold_start(None if arguments.peers_only else bootstrap, arguments.runs)
+
+    page = report.page(results)
+    print(page)
+    complete = not arguments.peers_only and len(arguments.jobs) == 3
+    if complete and not arguments.dry:
+        name = re.sub(r"[^a-z0-9]+", "-", results["machine"]["processor"].lower()).strip("-")
+        target = ROOT / "bench" / "results" / f"{results['date']}-{name}-{results['machine']['cores']}-cores.json"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(json.dumps(results, indent=1) + "\n")
+        (ROOT / "docs" / "benchmarks.md").write_text(page)
+        say(f"wrote {target.relative_to(ROOT)} and docs/benchmarks.md")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
