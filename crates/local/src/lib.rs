@@ -6,4 +6,6 @@
 
 pub mod database;
 pub mod iam;
+pub mod notify;
 pub mod queue;
+pub mod storage;
