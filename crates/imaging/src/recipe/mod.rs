@@ -8,6 +8,7 @@ mod key;
 mod parse;
 mod proof;
 mod reader;
+pub mod reference;
 
 use serde::Serialize;
 use std::num::NonZeroU32;

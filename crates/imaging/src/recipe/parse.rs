@@ -14,6 +14,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::key::Footprint;
 use super::reader::{Reader, Section};
+use super::reference::names;
 use super::{
     Background, Fit, Format, FormatChoice, KeyTemplate, Metadata, Output, Pixelate, Place, Position,
     Processed, Recipe, Resize, Source, proof,
@@ -63,10 +64,6 @@ impl fmt::Display for Problems {
         Ok(())
     }
 }
-
-const DEFAULTS: [&str; 5] = ["format", "quality", "metadata", "background", "cache_control"];
-const OUTPUT: [&str; 8] =
-    ["key", "resize", "pixelate", "format", "quality", "metadata", "background", "cache_control"];
 
 /// An hour, as other resizers on object storage have it: a print keeps its key
 /// when its source is overwritten, so it must not be called immutable unasked.
@@ -120,10 +117,9 @@ fn recipe(reader: &mut Reader<'_>, document: &DeTable<'_>) -> Option<Recipe> {
     let root = Section::root(document);
     reader.unknown(&root, &["source", "processed", "limits", "defaults", "output"]);
 
-    let source =
-        root.spanned("source").and_then(|value| reader.section("source", value, &["bucket", "prefix"]));
+    let source = root.spanned("source").and_then(|value| reader.section("source", value, &names("source")));
     let processed =
-        root.spanned("processed").and_then(|value| reader.section("processed", value, &["bucket"]));
+        root.spanned("processed").and_then(|value| reader.section("processed", value, &names("processed")));
     let source_bucket = source.as_ref().and_then(|section| bucket(reader, section));
     let processed_bucket = processed.as_ref().and_then(|section| bucket(reader, section));
     let prefix = source.as_ref().and_then(|section| prefix(reader, section));
@@ -135,7 +131,8 @@ fn recipe(reader: &mut Reader<'_>, document: &DeTable<'_>) -> Option<Recipe> {
     let processed = Processed { bucket: processed_bucket };
 
     let limits = limits(reader, &root);
-    let defaults = root.spanned("defaults").and_then(|value| reader.section("defaults", value, &DEFAULTS));
+    let defaults =
+        root.spanned("defaults").and_then(|value| reader.section("defaults", value, &names("defaults")));
     let defaults = Look::default().read(reader, defaults.as_ref());
     let outputs = outputs(reader, &root, &defaults);
     distinct(reader, &outputs);
@@ -186,8 +183,8 @@ fn prefix(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<String> {
 
 fn limits(reader: &mut Reader<'_>, root: &Section<'_>) -> Limits {
     let mut limits = Limits::default();
-    let known = ["input_mb", "megapixels", "side", "frames", "memory_mb"];
-    let Some(section) = root.spanned("limits").and_then(|value| reader.section("limits", value, &known))
+    let Some(section) =
+        root.spanned("limits").and_then(|value| reader.section("limits", value, &names("limits")))
     else {
         return limits;
     };
@@ -333,7 +330,7 @@ fn output<'d>(
     value: &'d Spanned<DeValue<'d>>,
     defaults: &Look,
 ) -> Option<(Range<usize>, Output)> {
-    let section = reader.section(path, value, &OUTPUT)?;
+    let section = reader.section(path, value, &names("output"))?;
     let look = defaults.clone().read(reader, Some(&section));
     let resize = section.spanned("resize").and_then(|value| resize(reader, &section.join("resize"), value));
     let pixelate =
@@ -375,7 +372,7 @@ fn output<'d>(
 }
 
 fn resize<'d>(reader: &mut Reader<'_>, path: &str, value: &'d Spanned<DeValue<'d>>) -> Option<Resize> {
-    let section = reader.section(path, value, &["width", "height", "fit", "position", "enlarge"])?;
+    let section = reader.section(path, value, &names("resize"))?;
     let width = reader.number(&section, "width", 1..=16_383, "pixels").and_then(NonZeroU32::new);
     let height = reader.number(&section, "height", 1..=16_383, "pixels").and_then(NonZeroU32::new);
     let fits = [
@@ -437,7 +434,7 @@ fn position(reader: &mut Reader<'_>, section: &Section<'_>) -> Position {
 }
 
 fn pixelate<'d>(reader: &mut Reader<'_>, path: &str, value: &'d Spanned<DeValue<'d>>) -> Option<Pixelate> {
-    let section = reader.section(path, value, &["cells", "block"])?;
+    let section = reader.section(path, value, &names("pixelate"))?;
     let cells = reader.number(&section, "cells", 1..=4096, "cells per side").and_then(NonZeroU32::new);
     let block = reader.number(&section, "block", 1..=16_383, "pixels").and_then(NonZeroU32::new);
     match (section.has("cells"), section.has("block")) {
