@@ -216,7 +216,9 @@ mod tests {
             for statement in &mut statements {
                 statement["Effect"] = json!("Deny");
             }
-            prop_assert!(!decide(&[policy(&json!(statements))], Request { action, resource, context: &context }).is_allowed());
+            let request = Request { action, resource, context: &context };
+            let allowed = decide(&[policy(&json!(statements))], request).is_allowed();
+            prop_assert!(!allowed);
         }
 
         #[test]
