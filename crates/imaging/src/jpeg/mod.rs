@@ -1,0 +1,28 @@
+//! JPEG in and out over libjpeg-turbo.
+//!
+//! Owns: what a JPEG's markers say (`markers`), decoding to planes, RGB or CMYK
+//! with DCT scaling (`decode`), and encoding (`encode`). Refuses: truncated and
+//! corrupt entropy data (libjpeg would paint it grey and carry on), lossless
+//! and 12-bit pictures, more scans than [`MAX_SCANS`].
+
+mod decode;
+mod encode;
+mod markers;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use decode::{Scale, decode_cmyk, decode_planes, decode_rgb};
+pub(crate) use encode::{AppSegments, MAX_SEGMENT, encode_planes, encode_rgb, subsampling_for};
+pub(crate) use markers::{Color, Header, MAX_SCANS, header};
+
+use crate::Error;
+
+/// A [`Error::Malformed`] for this format.
+fn malformed(detail: impl Into<String>) -> Error {
+    Error::Malformed { format: "JPEG", detail: detail.into() }
+}
+
+/// A [`Error::Codec`] for this format.
+fn codec(error: &turbojpeg::Error) -> Error {
+    Error::Codec { format: "JPEG", detail: error.to_string() }
+}

@@ -1,0 +1,170 @@
+//! Pictures as planes of luma and chroma, the way JPEG and WebP store them.
+//!
+//! Owns: the layout ([`Planes`]), resizing plane by plane (`resize`), many
+//! prints of one picture (`prints`), orientation (`orient`) and the ways to and
+//! from RGB and WebP's planes (`convert`). Refuses: colour management; samples
+//! are full-range BT.601 as in JFIF, in whatever RGB space the source had.
+
+mod convert;
+mod orient;
+mod prints;
+mod resize;
+#[cfg(test)]
+mod tests;
+mod threads;
+
+pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};
+pub(crate) use orient::Orientation;
+pub(crate) use prints::{Print, make_prints, scale_for};
+pub(crate) use resize::CropBox;
+pub(crate) use threads::for_each;
+
+/// How many luma samples one chroma sample stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Subsampling {
+    /// No chroma.
+    Gray,
+    /// 1 × 1.
+    S444,
+    /// 2 × 1.
+    S422,
+    /// 2 × 2.
+    S420,
+    /// 1 × 2.
+    S440,
+    /// 4 × 1.
+    S411,
+    /// 1 × 4.
+    S441,
+}
+
+impl Subsampling {
+    /// Luma columns and rows for each chroma sample.
+    pub(crate) const fn factors(self) -> (u32, u32) {
+        match self {
+            Self::Gray | Self::S444 => (1, 1),
+            Self::S422 => (2, 1),
+            Self::S420 => (2, 2),
+            Self::S440 => (1, 2),
+            Self::S411 => (4, 1),
+            Self::S441 => (1, 4),
+        }
+    }
+
+    /// 1 or 3.
+    pub(crate) const fn planes(self) -> usize {
+        if matches!(self, Self::Gray) { 1 } else { 3 }
+    }
+}
+
+/// One plane of samples, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plane<'a> {
+    /// Rows of `stride` samples, the first `width` of which count.
+    pub(crate) samples: &'a [u8],
+    /// Columns.
+    pub(crate) width: u32,
+    /// Rows.
+    pub(crate) height: u32,
+    /// Samples from one row to the next.
+    pub(crate) stride: u32,
+}
+
+impl Plane<'_> {
+    /// Row `y`, without its padding.
+    pub(crate) fn row(&self, y: u32) -> &[u8] {
+        let start = y as usize * self.stride as usize;
+        &self.samples[start..start + self.width as usize]
+    }
+}
+
+/// A picture as luma, or luma and two planes of chroma, in one buffer.
+///
+/// The layout is `TurboJPEG`'s with an alignment of one: luma, Cb, Cr, each
+/// row by row; luma rows and columns are padded to a multiple of the sampling
+/// factors. A chroma plane of a picture w × h has ⌈w / x⌉ columns and ⌈h / y⌉
+/// rows, its first sample centred on the first x × y luma samples.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Planes {
+    width: u32,
+    height: u32,
+    subsampling: Subsampling,
+    samples: Vec<u8>,
+}
+
+impl Planes {
+    /// Planes with whatever samples `buffer` held.
+    pub(crate) fn uninitialised(width: u32, height: u32, subsampling: Subsampling, buffer: Vec<u8>) -> Self {
+        let mut planes = Self { width, height, subsampling, samples: buffer };
+        let length = planes.ranges()[2].1;
+        planes.samples.resize(length, 0);
+        planes
+    }
+
+    /// Columns of luma that count.
+    pub(crate) const fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Rows of luma that count.
+    pub(crate) const fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// The sampling of chroma.
+    pub(crate) const fn subsampling(&self) -> Subsampling {
+        self.subsampling
+    }
+
+    /// All samples, in the layout of the type.
+    pub(crate) fn samples(&self) -> &[u8] {
+        &self.samples
+    }
+
+    /// All samples, in the layout of the type.
+    pub(crate) fn samples_mut(&mut self) -> &mut [u8] {
+        &mut self.samples
+    }
+
+    /// The buffer, to be reused.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.samples
+    }
+
+    /// Plane `index`: 0 luma, 1 Cb, 2 Cr.
+    pub(crate) fn plane(&self, index: usize) -> Plane<'_> {
+        let (start, end) = self.ranges()[index];
+        let (width, height, stride) = self.dimensions(index);
+        Plane { samples: &self.samples[start..end], width, height, stride }
+    }
+
+    /// The planes apart, luma, Cb, Cr; chroma is empty for grey.
+    pub(crate) fn split_mut(&mut self) -> [&mut [u8]; 3] {
+        let [luma, cb, _] = self.ranges();
+        let (first, rest) = self.samples.split_at_mut(luma.1);
+        let (second, third) = rest.split_at_mut(cb.1 - cb.0);
+        [first, second, third]
+    }
+
+    /// Columns, rows and stride of plane `index`.
+    pub(crate) fn dimensions(&self, index: usize) -> (u32, u32, u32) {
+        let (x, y) = self.subsampling.factors();
+        match (index, self.subsampling) {
+            (0, _) => (self.width, self.height, self.width.next_multiple_of(x)),
+            (_, Subsampling::Gray) => (0, 0, 0),
+            _ => (self.width.div_ceil(x), self.height.div_ceil(y), self.width.div_ceil(x)),
+        }
+    }
+
+    fn ranges(&self) -> [(usize, usize); 3] {
+        let (_, y) = self.subsampling.factors();
+        let mut at = 0;
+        [0, 1, 2].map(|index| {
+            let (_, height, stride) = self.dimensions(index);
+            let rows = if index == 0 { height.next_multiple_of(y) } else { height };
+            let start = at;
+            at += stride as usize * rows as usize;
+            (start, at)
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! A bounded number of scoped threads over a list of work; no pool outlives the
+//! call.
+
+use crate::Error;
+use std::sync::{Mutex, PoisonError};
+
+/// Calls `work` on every item, on at most `threads` threads with the caller's
+/// among them, in the order of `items`. With one thread nothing is spawned. The
+/// first error stops the thread that met it, and is returned.
+pub(crate) fn for_each<T: Send>(
+    items: Vec<T>,
+    threads: usize,
+    work: impl Fn(T) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    for_each_with(items, threads, || (), |(), item| work(item))
+}
+
+/// The same with a state for each thread.
+pub(super) fn for_each_with<S, T: Send>(
+    mut items: Vec<T>,
+    threads: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, T) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let helpers = threads.min(items.len()).saturating_sub(1);
+    items.reverse();
+    let items = Mutex::new(items);
+    let drain = || -> Result<(), Error> {
+        let mut state = state();
+        loop {
+            let next = items.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            match next {
+                Some(item) => work(&mut state, item)?,
+                None => return Ok(()),
+            }
+        }
+    };
+    if helpers == 0 {
+        return drain();
+    }
+    std::thread::scope(|scope| {
+        let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(drain)).collect();
+        let own = drain();
+        helpers.into_iter().fold(own, |result, helper| {
+            let panicked = || Err(Error::Codec { format: "picture", detail: "a thread panicked".into() });
+            result.and(helper.join().unwrap_or_else(|_| panicked()))
+        })
+    })
+}
