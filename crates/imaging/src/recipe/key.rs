@@ -101,8 +101,7 @@ pub enum KeyError {
 /// The keys that one source leads to under one output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Footprint {
-    /// Exactly this key, whatever the picture, and no other source's: it can
-    /// be deleted unseen.
+    /// Exactly this key, whatever the picture, and no other source's.
     Exact(String),
     /// Keys that depend on the picture too, or that another source may share
     /// (`{stem}.webp` of a.jpg and a.png): found by listing `prefix` and asking
@@ -279,18 +278,6 @@ impl Output {
             }
         }
         Footprint::of(rest, self.key.is_sole())
-    }
-
-    /// Whether this output's old prints can be found only by listing: their
-    /// keys depend on the picture, or may be shared with another source.
-    pub fn needs_listing(&self) -> bool {
-        !self.key.is_sole()
-            || self.key.pieces().iter().any(|piece| match piece {
-                Piece::Variable(Variable::Width | Variable::Height) => true,
-                Piece::Variable(Variable::Ext) => self.format == FormatChoice::Source,
-                Piece::Literal(_)
-                | Piece::Variable(Variable::Key | Variable::Dir | Variable::Name | Variable::Stem) => false,
-            })
     }
 
     /// What every key of this output starts with, whatever the source.
@@ -493,9 +480,7 @@ mod tests {
             ("{dir}/{name}", true),
             ("{stem}{key}", true),
         ] {
-            let output = output(template, "png");
-            assert_eq!(output.needs_listing(), shared, "{template}");
-            let footprint = output.footprint("x/a.jpg");
+            let footprint = output(template, "png").footprint("x/a.jpg");
             assert_eq!(matches!(footprint, Footprint::Listed { .. }), shared, "{template}");
         }
         let shared = output("p/{stem}.{ext}", "png").footprint("x/a.jpg");

@@ -113,8 +113,8 @@ pub fn markdown() -> String {
     }
     text.push_str(
         "\n`{{` and `}}` stand for braces. A key holds at most 1,024 bytes. `failures/` is kept for reports.\n\
-         Where `{width}`, `{height}`, or `{ext}` of `format = \"source\"` stand in a key, or no `{key}`, old prints are\n\
-         found by listing, and the role may list that prefix.\n\n## The built-in recipe\n\n```toml\n",
+         Where a key depends on the picture (`{width}`, `{height}`, `{ext}` of `format = \"source\"`) or has no `{key}` in\n\
+         it, old prints are found by listing their prefix: one request more for each picture.\n\n## The built-in recipe\n\n```toml\n",
     );
     text.push_str(super::BUILT_IN);
     text.push_str("```\n");
@@ -123,6 +123,8 @@ pub fn markdown() -> String {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::disallowed_methods, reason = "the test reads and refreshes the page")]
+
     use super::*;
     use crate::recipe::{Format, KeyTemplate, PrintName};
 
