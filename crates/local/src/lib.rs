@@ -4,8 +4,10 @@
 //! Owns: the semantics of the services that it stands in for. Refuses: any
 //! knowledge of pictures or recipes; it runs whatever function it is given.
 
+pub mod activity;
 pub mod database;
 pub mod iam;
+pub mod lambda;
 pub mod notify;
 pub mod queue;
 pub mod storage;

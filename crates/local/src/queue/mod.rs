@@ -4,12 +4,19 @@
 //! Owns: the tables `invocations` and `failed_events`. Refuses: deciding
 //! when or how often to retry; the invoker does.
 
+mod lease;
+
+pub use lease::{Counts, FailedEvent, Lease, Leased};
+pub use lease::{
+    added_since, complete, counts, fail, failed_events, lease, recover, release, requeue, retry,
+};
+
 use rusqlite::{Transaction, params};
 use uuid::Uuid;
 
 /// The tables; run at every opening.
 ///
-/// `leased` is 1 while an attempt runs. One process owns the database (the data
+/// `leased` is 1 while an attempt runs; `response` is the last attempt's error. One process owns the database (the data
 /// folder is locked), so a lease found at opening belongs to a process that
 /// died, and is given back.
 pub const SCHEMA: &str = "
@@ -22,7 +29,8 @@ CREATE TABLE IF NOT EXISTS invocations (
     due_ms        INTEGER NOT NULL,
     attempts      INTEGER NOT NULL DEFAULT 0,
     interruptions INTEGER NOT NULL DEFAULT 0,
-    leased        INTEGER NOT NULL DEFAULT 0
+    leased        INTEGER NOT NULL DEFAULT 0,
+    response      BLOB
 ) STRICT;
 CREATE INDEX IF NOT EXISTS invocations_due ON invocations (function, leased, due_ms, id);
 CREATE TABLE IF NOT EXISTS failed_events (
@@ -57,5 +65,21 @@ pub fn function_name(name_or_arn: &str) -> &str {
     match name_or_arn.split_once(":function:") {
         Some((_, rest)) => rest.split_once(':').map_or(rest, |(name, _)| name),
         None => name_or_arn,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_is_named_by_itself_or_by_its_arn() {
+        for (given, name) in [
+            ("resize", "resize"),
+            ("arn:aws:lambda:us-east-1:123456789012:function:resize", "resize"),
+            ("arn:aws:lambda:us-east-1:123456789012:function:resize:$LATEST", "resize"),
+        ] {
+            assert_eq!(function_name(given), name);
+        }
     }
 }

@@ -1,0 +1,119 @@
+//! What happens in the small cloud, as it happens: for the console, for tests,
+//! for whoever waits.
+//!
+//! Owns: the typed events and the bounded memory of the newest. Refuses:
+//! holding anything up; a listener that is too slow loses the oldest.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+use crate::iam::LoggedDecision;
+use crate::lambda::InvocationRecord;
+
+/// How many finished invocations are remembered.
+const REMEMBERED: usize = 1000;
+/// How far behind a listener may be.
+const BACKLOG: usize = 4096;
+
+/// One thing that happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Activity {
+    /// An asynchronous invocation is durable in the queue.
+    Queued {
+        /// The invocation's request id, the same through all attempts.
+        request_id: String,
+        /// What the event names: `ObjectCreated:Put bucket/key`, for each record.
+        subjects: Vec<String>,
+        /// Milliseconds since 1970.
+        created_ms: i64,
+    },
+    /// An attempt begins.
+    Started {
+        /// The invocation.
+        request_id: String,
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// A line of the invocation log.
+    Log {
+        /// The invocation.
+        request_id: String,
+        /// Without its line end.
+        line: String,
+    },
+    /// An attempt ended.
+    Finished(InvocationRecord),
+    /// A failed attempt will be repeated.
+    RetryScheduled {
+        /// The invocation.
+        request_id: String,
+        /// The attempt that failed.
+        attempt: u32,
+        /// When it is tried again, milliseconds since 1970.
+        due_ms: i64,
+        /// The error's type.
+        because: String,
+    },
+    /// No more attempts: the event is with the failure destination.
+    SentToDestination {
+        /// The invocation.
+        request_id: String,
+        /// `RetriesExhausted` or `EventAgeExceeded`.
+        condition: String,
+        /// The record as Lambda sends it.
+        envelope: Value,
+    },
+    /// A request was allowed or denied.
+    Decision(LoggedDecision),
+}
+
+/// Where everything that happens is said.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    live: broadcast::Sender<Arc<Activity>>,
+    finished: Arc<Mutex<VecDeque<InvocationRecord>>>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Feed {
+    /// A feed that nothing happened on yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { live: broadcast::channel(BACKLOG).0, finished: Arc::default() }
+    }
+
+    /// Says that something happened.
+    pub fn send(&self, activity: Activity) {
+        if let Activity::Finished(record) = &activity {
+            let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
+            if finished.len() == REMEMBERED {
+                finished.pop_front();
+            }
+            finished.push_back(record.clone());
+        }
+        // Nobody listening is fine.
+        let _ = self.live.send(Arc::new(activity));
+    }
+
+    /// Everything from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Activity>> {
+        self.live.subscribe()
+    }
+
+    /// The newest finished attempts, oldest first.
+    #[must_use]
+    pub fn finished(&self) -> Vec<InvocationRecord> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}

@@ -1,0 +1,215 @@
+//! Warm environments: at most `concurrency`, reused while they are well,
+//! replaced when they are not.
+//!
+//! Owns: who may run, and which environment runs it. Refuses: an environment
+//! that ended, hung or is so old that its credentials will run out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use serde_json::Value;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::environment::{Attempt, Environment, Plan, announce_start, log_stream, until_true};
+use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
+use crate::activity::{Activity, Feed};
+use crate::iam::Authority;
+
+/// Session credentials are good for this long, and environments for half.
+const SESSION: Duration = Duration::from_secs(12 * 3600);
+
+/// The environments of one function.
+pub struct Pool {
+    spec: FunctionSpec,
+    identity: Identity,
+    authority: Arc<Authority>,
+    s3_endpoint: Option<String>,
+    feed: Feed,
+    slots: Arc<Semaphore>,
+    idle: Mutex<Vec<Environment>>,
+    closing: watch::Sender<bool>,
+}
+
+/// The right to run one invocation.
+pub(super) struct Slot {
+    /// Given back when dropped.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Pool {
+    /// A pool with no environment yet; the first invocation starts one. The
+    /// function's role must exist in `authority`.
+    #[must_use]
+    pub fn new(
+        spec: FunctionSpec,
+        identity: Identity,
+        authority: Arc<Authority>,
+        s3_endpoint: Option<String>,
+        feed: Feed,
+    ) -> Arc<Self> {
+        let slots = Arc::new(Semaphore::new(spec.concurrency));
+        Arc::new(Self {
+            spec,
+            identity,
+            authority,
+            s3_endpoint,
+            feed,
+            slots,
+            idle: Mutex::default(),
+            closing: watch::Sender::new(false),
+        })
+    }
+
+    pub(super) fn spec(&self) -> &FunctionSpec {
+        &self.spec
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(super) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    /// Waits until an invocation may run; `None` once the pool is closing.
+    pub(super) async fn slot(&self) -> Option<Slot> {
+        Arc::clone(&self.slots).acquire_owned().await.ok().map(|permit| Slot { _permit: permit })
+    }
+
+    /// Runs one attempt in a warm environment, or in a new one.
+    pub(super) async fn run(self: &Arc<Self>, slot: Slot, attempt: &Attempt) -> (InvocationRecord, Outcome) {
+        announce_start(&self.feed, attempt);
+        let (record, outcome) = self.attempt(slot, attempt).await;
+        self.feed.send(Activity::Finished(record.clone()));
+        (record, outcome)
+    }
+
+    async fn attempt(self: &Arc<Self>, slot: Slot, attempt: &Attempt) -> (InvocationRecord, Outcome) {
+        let started = Instant::now();
+        let mut closing = self.closing.subscribe();
+        let warm = self.warm();
+        let mut environment = match warm {
+            Some(environment) => environment,
+            None => {
+                let log_stream = log_stream();
+                let cold = tokio::select! {
+                    cold = self.start(log_stream.clone(), &attempt.request_id) => cold,
+                    () = until_true(&mut closing) => {
+                        return (self.unstarted(attempt, log_stream, started, "interrupted", Value::Null, Vec::new()), Outcome::Interrupted);
+                    }
+                };
+                match cold {
+                    Ok(environment) => environment,
+                    Err(failed) => {
+                        let (failure, log) = *failed;
+                        let error = failure.payload_json();
+                        let record =
+                            self.unstarted(attempt, log_stream, started, &failure.error_type, error, log);
+                        return (record, Outcome::Failure(failure));
+                    }
+                }
+            }
+        };
+        let (record, outcome) = environment.invoke(attempt, &self.spec, &self.identity, closing).await;
+        if environment.is_alive() && !matches!(outcome, Outcome::Interrupted) {
+            let pool = Arc::clone(self);
+            // Off the answer's way: the runtime may still have to come back.
+            tokio::spawn(async move { pool.give_back(environment, slot).await });
+        }
+        (record, outcome)
+    }
+
+    fn warm(&self) -> Option<Environment> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|environment| environment.is_alive() && environment.age() < SESSION / 2);
+        // The one used last is the warmest.
+        idle.pop()
+    }
+
+    async fn give_back(&self, environment: Environment, slot: Slot) {
+        let mut closing = self.closing.subscribe();
+        let settled = tokio::select! {
+            settled = environment.settle(self.spec.timeout) => settled,
+            () = until_true(&mut closing) => false,
+        };
+        if settled && !*self.closing.borrow() {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(environment);
+        }
+        drop(slot);
+    }
+
+    async fn start(
+        &self,
+        log_stream: String,
+        request_id: &str,
+    ) -> Result<Environment, Box<(Failure, Vec<String>)>> {
+        let session = log_stream.rsplit(']').next().unwrap_or_default();
+        let credentials = self.authority.assume_role(&self.spec.role, session, SESSION).map_err(|error| {
+            Box::new((Failure::not_started(request_id, &error.to_string()), vec![error.to_string()]))
+        })?;
+        let plan = Plan {
+            spec: &self.spec,
+            identity: &self.identity,
+            credentials: &credentials,
+            log_stream,
+            s3_endpoint: self.s3_endpoint.as_deref(),
+            feed: self.feed.clone(),
+        };
+        Environment::start(plan, request_id).await
+    }
+
+    /// The record of an attempt whose environment never came up.
+    fn unstarted(
+        &self,
+        attempt: &Attempt,
+        log_stream: String,
+        started: Instant,
+        outcome: &str,
+        error: Value,
+        log: Vec<String>,
+    ) -> InvocationRecord {
+        let elapsed = started.elapsed();
+        let began = SystemTime::now() - elapsed;
+        let duration_ms = elapsed.as_secs_f64() * 1000.0;
+        let mut record = InvocationRecord {
+            request_id: attempt.request_id.clone(),
+            attempt: attempt.number,
+            started_ms: began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64,
+            outcome: outcome.to_owned(),
+            error,
+            duration_ms,
+            billed_ms: duration_ms.ceil() as u64,
+            max_memory_mb: 0,
+            memory_mb: self.spec.memory_mb,
+            init_ms: None,
+            log_stream,
+            log: Vec::new(),
+        };
+        let id = &attempt.request_id;
+        record.log.push(format!("START RequestId: {id} Version: $LATEST"));
+        record.log.extend(log);
+        record.log.push(format!("END RequestId: {id}"));
+        record.log.push(record.report());
+        record
+    }
+
+    /// The record of an attempt that came after the close.
+    pub(super) fn refuse(&self, attempt: &Attempt) -> (InvocationRecord, Outcome) {
+        let record =
+            self.unstarted(attempt, log_stream(), Instant::now(), "interrupted", Value::Null, Vec::new());
+        (record, Outcome::Interrupted)
+    }
+
+    /// No new invocation; running ones are given `patience`, then killed.
+    pub(super) async fn close(&self, patience: Duration) {
+        let all = u32::try_from(self.spec.concurrency).unwrap_or(u32::MAX);
+        let quiet = tokio::time::timeout(patience, self.slots.acquire_many(all)).await;
+        self.closing.send_replace(true);
+        drop(quiet);
+        self.slots.close();
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        // Extensions get Lambda's half second to finish.
+        futures::future::join_all(idle.into_iter().map(|one| one.stop(Duration::from_millis(500)))).await;
+    }
+}

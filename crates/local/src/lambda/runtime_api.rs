@@ -1,0 +1,298 @@
+//! The Runtime API of one execution environment, on its own loopback port.
+//!
+//! Owns: the state of the one invocation that the environment may hold.
+//! Refuses: answers for another invocation, a second answer, answers larger
+//! than Lambda delivers.
+//!
+//! Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use http_body_util::BodyExt as _;
+use serde_json::json;
+use tokio::sync::{Notify, oneshot, watch};
+
+use super::extension::{self, Extensions};
+use super::outcome::Failure;
+
+/// The most bytes of an answer that Lambda delivers to a synchronous caller
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+pub(super) const MOST_RESPONSE_BYTES: usize = 6 * 1024 * 1024;
+
+/// An event on its way into the environment.
+#[derive(Debug, Clone)]
+pub(super) struct Delivery {
+    pub(super) request_id: String,
+    pub(super) payload: Bytes,
+    /// Milliseconds since 1970.
+    pub(super) deadline_ms: i64,
+    pub(super) arn: String,
+    pub(super) trace_id: String,
+}
+
+/// What the runtime answered.
+pub(super) type Answer = Result<Bytes, Failure>;
+
+#[derive(Default)]
+struct Slot {
+    /// Offered, not yet fetched.
+    offered: Option<Delivery>,
+    /// Fetched or offered, not yet answered.
+    open: Option<(String, oneshot::Sender<Answer>)>,
+}
+
+/// The state behind one environment's endpoint.
+pub(super) struct Api {
+    pub(super) function: String,
+    pub(super) extensions: Extensions,
+    slot: Mutex<Slot>,
+    offer: Notify,
+    /// Whether the runtime is waiting for an event now.
+    waiting: watch::Sender<bool>,
+    init_error: Mutex<Option<Failure>>,
+}
+
+impl Api {
+    pub(super) fn new(function: &str) -> Arc<Self> {
+        Arc::new(Self {
+            function: function.to_owned(),
+            extensions: Extensions::default(),
+            slot: Mutex::default(),
+            offer: Notify::new(),
+            waiting: watch::Sender::new(false),
+            init_error: Mutex::default(),
+        })
+    }
+
+    pub(super) fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
+            .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
+            .route("/2018-06-01/runtime/init/error", post(init_error))
+            .route("/2020-01-01/extension/register", post(extension::register))
+            .route("/2020-01-01/extension/event/next", get(extension::next))
+            .route("/2020-01-01/extension/init/error", post(extension::error))
+            .route("/2020-01-01/extension/exit/error", post(extension::error))
+            .with_state(self)
+    }
+
+    /// Whether the runtime waits for an event, now and from now on.
+    pub(super) fn waiting(&self) -> watch::Receiver<bool> {
+        self.waiting.subscribe()
+    }
+
+    /// What the runtime reported about a failed start.
+    pub(super) fn take_init_error(&self) -> Option<Failure> {
+        self.init_error.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Offers one event; the answer comes through the receiver, which fails
+    /// only when another event takes this one's place.
+    pub(super) fn deliver(&self, delivery: Delivery) -> oneshot::Receiver<Answer> {
+        let (sender, receiver) = oneshot::channel();
+        self.extensions.send(
+            "INVOKE",
+            &json!({
+                "eventType": "INVOKE",
+                "deadlineMs": delivery.deadline_ms,
+                "requestId": delivery.request_id,
+                "invokedFunctionArn": delivery.arn,
+                "tracing": { "type": "X-Amzn-Trace-Id", "value": delivery.trace_id },
+            }),
+        );
+        {
+            let mut slot = self.slot();
+            slot.open = Some((delivery.request_id.clone(), sender));
+            slot.offered = Some(delivery);
+        }
+        self.offer.notify_one();
+        receiver
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_open(&self, id: &str) -> bool {
+        self.slot().open.as_ref().is_some_and(|(open, _)| open == id)
+    }
+
+    /// Answers the open invocation `id`; false when it is not open.
+    fn answer(&self, id: &str, answer: Answer) -> bool {
+        let mut slot = self.slot();
+        match slot.open.take_if(|(open, _)| open == id) {
+            // The other side may have given up; the runtime did its part.
+            Some((_, sender)) => {
+                let _ = sender.send(answer);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// Says that the runtime waits, for as long as its request lasts.
+struct Waiting<'a>(&'a Api);
+
+impl<'a> Waiting<'a> {
+    fn begin(api: &'a Api) -> Self {
+        api.waiting.send_replace(true);
+        Self(api)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.send_replace(false);
+    }
+}
+
+async fn next(State(api): State<Arc<Api>>) -> Response {
+    let waiting = Waiting::begin(&api);
+    let delivery = loop {
+        if let Some(delivery) = api.slot().offered.take() {
+            break delivery;
+        }
+        api.offer.notified().await;
+    };
+    drop(waiting);
+    let headers = [
+        ("lambda-runtime-aws-request-id", delivery.request_id),
+        ("lambda-runtime-deadline-ms", delivery.deadline_ms.to_string()),
+        ("lambda-runtime-invoked-function-arn", delivery.arn),
+        ("lambda-runtime-trace-id", delivery.trace_id),
+        (header::CONTENT_TYPE.as_str(), "application/json".to_owned()),
+    ];
+    (axum::response::AppendHeaders(headers), delivery.payload).into_response()
+}
+
+/// An answer's body, whole or in chunks, with what its trailers say.
+struct Received {
+    body: Bytes,
+    trailers: HeaderMap,
+}
+
+enum ReceiveError {
+    TooLarge,
+    Broken(String),
+}
+
+async fn receive(mut body: Body) -> Result<Received, ReceiveError> {
+    let mut received = Vec::new();
+    let mut trailers = HeaderMap::new();
+    while let Some(frame) = body.frame().await {
+        match frame.map_err(|error| ReceiveError::Broken(error.to_string()))?.into_data() {
+            Ok(data) => {
+                if received.len() + data.len() > MOST_RESPONSE_BYTES {
+                    return Err(ReceiveError::TooLarge);
+                }
+                received.extend_from_slice(&data);
+            }
+            Err(frame) => {
+                if let Ok(found) = frame.into_trailers() {
+                    trailers.extend(found);
+                }
+            }
+        }
+    }
+    Ok(Received { body: Bytes::from(received), trailers })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// A streamed answer that failed halfway says so in its trailers; the error's
+/// body travels there in base64
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming>).
+fn streamed_failure(trailers: &HeaderMap) -> Option<Failure> {
+    use base64::Engine as _;
+    let error_type = text(trailers, "lambda-runtime-function-error-type")?;
+    let body = text(trailers, "lambda-runtime-function-error-body").unwrap_or_default();
+    let body =
+        base64::engine::general_purpose::STANDARD.decode(body).unwrap_or_else(|_| body.as_bytes().to_vec());
+    Some(Failure::reported(Some(error_type), Bytes::from(body)))
+}
+
+async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Body) -> Response {
+    if !api.is_open(&id) {
+        return unknown_request(&id);
+    }
+    match receive(body).await {
+        Ok(received) => {
+            let answer = streamed_failure(&received.trailers).map_or(Ok(received.body), Err);
+            if api.answer(&id, answer) { accepted() } else { unknown_request(&id) }
+        }
+        Err(ReceiveError::TooLarge) => {
+            api.answer(&id, Err(Failure::too_large(MOST_RESPONSE_BYTES)));
+            refused(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "RequestEntityTooLarge",
+                &format!("the response is larger than {MOST_RESPONSE_BYTES} bytes"),
+            )
+        }
+        Err(ReceiveError::Broken(why)) => refused(StatusCode::BAD_REQUEST, "InvalidRequest", &why),
+    }
+}
+
+async fn error(
+    State(api): State<Arc<Api>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if !api.is_open(&id) {
+        return unknown_request(&id);
+    }
+    match failure(&headers, body).await {
+        Ok(failure) => {
+            if api.answer(&id, Err(failure)) {
+                accepted()
+            } else {
+                unknown_request(&id)
+            }
+        }
+        Err(response) => response,
+    }
+}
+
+async fn init_error(State(api): State<Arc<Api>>, headers: HeaderMap, body: Body) -> Response {
+    match failure(&headers, body).await {
+        Ok(failure) => {
+            *api.init_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+            accepted()
+        }
+        Err(response) => response,
+    }
+}
+
+async fn failure(headers: &HeaderMap, body: Body) -> Result<Failure, Response> {
+    match receive(body).await {
+        Ok(received) => {
+            Ok(Failure::reported(text(headers, "lambda-runtime-function-error-type"), received.body))
+        }
+        Err(ReceiveError::TooLarge) => {
+            Err(refused(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", "the error is too large"))
+        }
+        Err(ReceiveError::Broken(why)) => Err(refused(StatusCode::BAD_REQUEST, "InvalidRequest", &why)),
+    }
+}
+
+fn accepted() -> Response {
+    (StatusCode::ACCEPTED, Json(json!({ "status": "OK" }))).into_response()
+}
+
+fn unknown_request(id: &str) -> Response {
+    refused(StatusCode::BAD_REQUEST, "InvalidRequestID", &format!("no invocation {id:?} is open"))
+}
+
+pub(super) fn refused(status: StatusCode, error_type: &str, message: &str) -> Response {
+    (status, Json(json!({ "errorType": error_type, "errorMessage": message }))).into_response()
+}

@@ -1,0 +1,171 @@
+//! A function for tests: speaks the Runtime API over a plain socket and does
+//! what its event says. It runs as an ignored test of the test's own binary,
+//! so that no second program has to be built or found.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use minilab_local::lambda::FunctionSpec;
+use serde_json::{Value, json};
+
+/// The function's description; `entry` is the ignored test that calls [`run`].
+pub fn spec(entry: &str) -> FunctionSpec {
+    let own = std::env::current_exe().expect("the test knows its own path");
+    FunctionSpec {
+        args: [entry, "--exact", "--ignored", "--nocapture"].map(str::to_owned).to_vec(),
+        timeout: Duration::from_secs(20),
+        ..FunctionSpec::new("probe", PathBuf::from(own))
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the probe is a function, and functions are told by their environment"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+#[expect(clippy::disallowed_methods, reason = "the probe shows the environment that it was given")]
+fn variables() -> HashMap<String, String> {
+    std::env::vars().collect()
+}
+
+struct Reply {
+    headers: HashMap<String, String>,
+    body: Vec<u8>,
+}
+
+/// One request on a connection of its own; `None` when the platform is gone.
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Option<Reply> {
+    let api = variable("AWS_LAMBDA_RUNTIME_API")?;
+    let mut stream = TcpStream::connect(&api).ok()?;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if !headers.iter().any(|(name, _)| *name == "Transfer-Encoding") {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    head.push_str("\r\n");
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body).ok()?;
+    let mut reader = BufReader::new(stream);
+    let mut reply = Reply { headers: HashMap::new(), body: Vec::new() };
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    loop {
+        line.clear();
+        reader.read_line(&mut line).ok()?;
+        match line.trim_end().split_once(": ") {
+            Some((name, value)) => drop(reply.headers.insert(name.to_lowercase(), value.to_owned())),
+            None => break,
+        }
+    }
+    reader.read_to_end(&mut reply.body).ok()?;
+    Some(reply)
+}
+
+/// The function's main loop.
+pub fn run() {
+    match variable("PROBE_INIT").as_deref() {
+        Some("exit") => {
+            println!("cannot start");
+            std::process::exit(3);
+        }
+        Some("error") => {
+            let body = br#"{"errorType":"Probe.NoConfig","errorMessage":"no configuration"}"#;
+            request(
+                "POST",
+                "/2018-06-01/runtime/init/error",
+                &[("Lambda-Runtime-Function-Error-Type", "Probe.NoConfig")],
+                body,
+            );
+            std::process::exit(1);
+        }
+        Some("hang") => std::thread::sleep(Duration::from_secs(600)),
+        _ => {}
+    }
+    if variable("PROBE_EXTENSION").is_some() {
+        let headers = [("Lambda-Extension-Name", "probe")];
+        let reply =
+            request("POST", "/2020-01-01/extension/register", &headers, br#"{"events":["INVOKE"]}"#).unwrap();
+        let id = reply.headers["lambda-extension-identifier"].clone();
+        std::thread::spawn(move || {
+            while let Some(event) = request(
+                "GET",
+                "/2020-01-01/extension/event/next",
+                &[("Lambda-Extension-Identifier", &id)],
+                b"",
+            ) {
+                println!("extension saw {}", String::from_utf8_lossy(&event.body));
+            }
+        });
+    }
+    let mut handled = 0;
+    while let Some(next) = request("GET", "/2018-06-01/runtime/invocation/next", &[], b"") {
+        let Some(id) = next.headers.get("lambda-runtime-aws-request-id") else { break };
+        let event: Value = serde_json::from_slice(&next.body).unwrap_or_default();
+        handled += 1;
+        println!("handling {event}");
+        let respond = format!("/2018-06-01/runtime/invocation/{id}/response");
+        match event["do"].as_str().unwrap_or("ok") {
+            "error" => {
+                eprintln!("refusing");
+                let body = br#"{"errorType":"Probe.Refused","errorMessage":"as asked"}"#;
+                let path = format!("/2018-06-01/runtime/invocation/{id}/error");
+                request("POST", &path, &[("Lambda-Runtime-Function-Error-Type", "Probe.Refused")], body);
+                continue;
+            }
+            "exit" => std::process::exit(7),
+            "abort" => std::process::abort(),
+            "hang" => std::thread::sleep(Duration::from_secs(600)),
+            "child" => {
+                let child = std::process::Command::new("/bin/sleep").arg("600").spawn().unwrap();
+                println!("child {}", child.id());
+                std::thread::sleep(Duration::from_secs(600));
+            }
+            "eat" => {
+                let mut held: Vec<Vec<u8>> = Vec::new();
+                loop {
+                    held.push(vec![1; 8 << 20]);
+                    std::thread::sleep(Duration::from_millis(2));
+                }
+            }
+            "spike" => drop(std::hint::black_box(vec![1_u8; 300 << 20])),
+            "chunks" => {
+                let headers = [
+                    ("Transfer-Encoding", "chunked"),
+                    ("Lambda-Runtime-Function-Response-Mode", "streaming"),
+                ];
+                request("POST", &respond, &headers, b"3\r\n\"ab\r\n3\r\ncd\"\r\n0\r\n\r\n");
+                continue;
+            }
+            "broken stream" => {
+                let headers = [
+                    ("Transfer-Encoding", "chunked"),
+                    ("Trailer", "Lambda-Runtime-Function-Error-Type, Lambda-Runtime-Function-Error-Body"),
+                ];
+                let body = b"3\r\nabc\r\n0\r\nLambda-Runtime-Function-Error-Type: Probe.Halfway\r\nLambda-Runtime-Function-Error-Body: eyJlcnJvck1lc3NhZ2UiOiJoYWxmd2F5In0=\r\n\r\n";
+                request("POST", &respond, &headers, body);
+                continue;
+            }
+            "large" => {
+                request("POST", &respond, &[], &vec![b'1'; 7 << 20]);
+                continue;
+            }
+            "wait" => std::thread::sleep(Duration::from_millis(event["ms"].as_u64().unwrap_or(0))),
+            _ => {}
+        }
+        let answer = json!({
+            "pid": std::process::id(),
+            "handled": handled,
+            "env": variables(),
+            "headers": next.headers,
+        });
+        request("POST", &respond, &[], answer.to_string().as_bytes());
+    }
+}
