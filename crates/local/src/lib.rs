@@ -10,4 +10,5 @@ pub mod iam;
 pub mod lambda;
 pub mod notify;
 pub mod queue;
+pub mod s3;
 pub mod storage;

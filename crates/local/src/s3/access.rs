@@ -1,0 +1,137 @@
+//! Who may do what: signatures' secrets, session tokens, and the decision of
+//! the one IAM function for every request.
+//!
+//! Owns: asking the [`Authority`]. Refuses: deciding by itself. `s3s` verifies
+//! signatures but no session token, and asks nobody unless both an
+//! authenticator and this check are set; `server` always sets both.
+
+use super::actions::{self, Facts, Need};
+use super::exchange::{self, Exchange};
+use crate::iam::{Authority, RequestContext, SessionError};
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{Credentials, S3Auth, SecretKey};
+use s3s::{S3Error, S3Result, s3_error};
+use std::sync::Arc;
+
+/// Finds secrets and asks for decisions.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) authority: Arc<Authority>,
+}
+
+#[async_trait::async_trait]
+impl S3Auth for Gate {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        self.authority.secret_key(access_key).map(SecretKey::from).ok_or_else(|| {
+            s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl S3Access for Gate {
+    async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let exchange = cx.extensions_mut().get::<Exchange>().cloned().unwrap_or_default();
+        let query = cx.uri().query().unwrap_or_default().to_owned();
+        let parameter = |name: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        if let Some(credentials) = cx.credentials() {
+            let token = match cx.headers().get("x-amz-security-token") {
+                Some(value) => Some(String::from_utf8_lossy(value.as_bytes()).into_owned()),
+                None => parameter("X-Amz-Security-Token").or_else(|| parameter("x-amz-security-token")),
+            };
+            self.authority.check_session(&credentials.access_key, token.as_deref()).map_err(session_error)?;
+        }
+        let headers = cx.headers();
+        let path = cx.s3_path();
+        let facts = Facts {
+            operation: cx.s3_op().name(),
+            bucket: path.get_bucket_name(),
+            key: path.get_object_key(),
+            query: &parameter,
+            header: &|name| headers.get(name).and_then(|value| value.to_str().ok()),
+        };
+        // A form's key is known later, but an anonymous form is refused before it is read further.
+        if cx.credentials().is_none() && matches!(facts.operation, "DeleteObjects" | "PostObject") {
+            let action = if facts.operation == "PostObject" { "s3:PutObject" } else { "s3:DeleteObject" };
+            let resource = actions::object_arn(facts.bucket.unwrap_or_default(), "*");
+            let need = Need { action: action.to_owned(), resource, context: RequestContext::new() };
+            return self.require(None, &need, &exchange);
+        }
+        for need in actions::needs(&facts)? {
+            self.require(cx.credentials(), &need, &exchange)?;
+        }
+        Ok(())
+    }
+}
+
+impl Gate {
+    /// `AccessDenied` unless the policies allow it.
+    pub(crate) fn require(
+        &self,
+        credentials: Option<&Credentials>,
+        need: &Need,
+        exchange: &Exchange,
+    ) -> S3Result<()> {
+        let mut context = need.context.clone();
+        context.replace("aws:SourceIp", exchange.peer.ip().to_string());
+        context.replace("aws:SecureTransport", "false");
+        let key = credentials.map(|credentials| credentials.access_key.as_str());
+        let decision = self.authority.authorize(key, &need.action, &need.resource, &context);
+        if decision.is_allowed() {
+            return Ok(());
+        }
+        Err(match key.and_then(|key| self.authority.principal(key)) {
+            Some(principal) => s3_error!(
+                AccessDenied,
+                "User: {} is not authorized to perform: {} on resource: \"{}\" because {}",
+                self.authority.arn(&principal),
+                need.action,
+                need.resource,
+                decision.because
+            ),
+            None => s3_error!(AccessDenied, "Access Denied: {}", decision.because),
+        })
+    }
+
+    /// May the caller list the bucket? Without it, S3 does not tell a missing
+    /// key from a forbidden one.
+    pub(crate) fn may_list(
+        &self,
+        credentials: Option<&Credentials>,
+        bucket: &str,
+        exchange: &Exchange,
+    ) -> bool {
+        let need = Need {
+            action: "s3:ListBucket".to_owned(),
+            resource: actions::bucket_arn(bucket),
+            context: RequestContext::new(),
+        };
+        self.require(credentials, &need, exchange).is_ok()
+    }
+
+    /// How events name the caller.
+    pub(crate) fn principal_id(&self, credentials: Option<&Credentials>) -> String {
+        use crate::iam::Principal;
+        match credentials.and_then(|credentials| self.authority.principal(&credentials.access_key)) {
+            Some(Principal::Root) => format!("AWS:{}", self.authority.account()),
+            Some(Principal::Role { role, session }) => format!("AWS:{}:{session}", exchange::role_id(&role)),
+            None => "Anonymous".to_owned(),
+        }
+    }
+}
+
+fn session_error(error: SessionError) -> S3Error {
+    match error {
+        SessionError::UnknownKey => {
+            s3_error!(InvalidAccessKeyId, "The AWS Access Key Id you provided does not exist in our records.")
+        }
+        SessionError::Missing | SessionError::Wrong => {
+            s3_error!(InvalidToken, "The provided token is malformed or otherwise invalid: {error}")
+        }
+        SessionError::Expired => s3_error!(ExpiredToken, "The provided token has expired."),
+    }
+}

@@ -1,0 +1,205 @@
+//! Which IAM actions on which resources an S3 request needs.
+//!
+//! Owns: the table from operation to permission, as AWS documents it. Refuses:
+//! deciding. An operation that the table does not know needs the action of its
+//! own name, so nothing is reachable without a permission.
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
+
+use crate::iam::RequestContext;
+use s3s::dto::CopySource;
+use s3s::{S3Result, s3_error};
+
+/// One permission that a request needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Need {
+    /// Such as `s3:GetObject`.
+    pub(crate) action: String,
+    /// Such as `arn:aws:s3:::bucket/key`.
+    pub(crate) resource: String,
+    /// Condition keys.
+    pub(crate) context: RequestContext,
+}
+
+/// What of a request decides which permissions it needs.
+pub(crate) struct Facts<'a> {
+    /// The operation's name, such as `PutObject`.
+    pub(crate) operation: &'a str,
+    /// The bucket, unless the request is for the service.
+    pub(crate) bucket: Option<&'a str>,
+    /// The key, if the request is for an object.
+    pub(crate) key: Option<&'a str>,
+    /// A query parameter, decoded.
+    pub(crate) query: &'a dyn Fn(&str) -> Option<String>,
+    /// A header.
+    pub(crate) header: &'a dyn Fn(&str) -> Option<&'a str>,
+}
+
+/// The ARN of a bucket.
+pub(crate) fn bucket_arn(bucket: &str) -> String {
+    format!("arn:aws:s3:::{bucket}")
+}
+
+/// The ARN of an object.
+pub(crate) fn object_arn(bucket: &str, key: &str) -> String {
+    format!("arn:aws:s3:::{bucket}/{key}")
+}
+
+/// The permissions that the request itself shows to be needed.
+///
+/// `DeleteObjects` (keys in its body) and `PostObject` (key in its form) need
+/// none here: the operation asks for each key once it knows them.
+/// `InvalidArgument` when `x-amz-copy-source` cannot be read.
+pub(crate) fn needs(facts: &Facts<'_>) -> S3Result<Vec<Need>> {
+    let version = (facts.query)("versionId");
+    let resource = match (facts.bucket, facts.key) {
+        (Some(bucket), Some(key)) => object_arn(bucket, key),
+        (Some(bucket), None) => bucket_arn(bucket),
+        (None, _) => "arn:aws:s3:::*".to_owned(),
+    };
+    let need = |action: &str| {
+        let mut context = RequestContext::new();
+        if let Some(version) = &version {
+            context.insert("s3:VersionId", version.clone());
+        }
+        Need { action: action.to_owned(), resource: resource.clone(), context }
+    };
+    let listing = |action: &str| {
+        let mut need = need(action);
+        for (parameter, key) in
+            [("prefix", "s3:prefix"), ("delimiter", "s3:delimiter"), ("max-keys", "s3:max-keys")]
+        {
+            if let Some(value) = (facts.query)(parameter) {
+                need.context.insert(key, value);
+            }
+        }
+        need
+    };
+    let versioned = |plain: &str, of_version: &str| need(if version.is_some() { of_version } else { plain });
+    let needs = match facts.operation {
+        "ListBuckets" => vec![need("s3:ListAllMyBuckets")],
+        "HeadBucket" => vec![need("s3:ListBucket")],
+        "ListObjects" | "ListObjectsV2" => vec![listing("s3:ListBucket")],
+        "ListObjectVersions" => vec![listing("s3:ListBucketVersions")],
+        "ListMultipartUploads" => vec![listing("s3:ListBucketMultipartUploads")],
+        "ListParts" => vec![need("s3:ListMultipartUploadParts")],
+        "GetObject" | "HeadObject" => vec![versioned("s3:GetObject", "s3:GetObjectVersion")],
+        "DeleteObject" => vec![versioned("s3:DeleteObject", "s3:DeleteObjectVersion")],
+        "GetObjectTagging" => vec![versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging")],
+        "PutObjectTagging" => vec![versioned("s3:PutObjectTagging", "s3:PutObjectVersionTagging")],
+        "DeleteObjectTagging" => vec![versioned("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")],
+        "PutObject" | "CreateMultipartUpload" => {
+            let mut all = vec![need("s3:PutObject")];
+            if (facts.header)("x-amz-tagging").is_some() {
+                all.push(need("s3:PutObjectTagging"));
+            }
+            if (facts.header)("x-amz-acl").is_some() {
+                all.push(need("s3:PutObjectAcl"));
+            }
+            all
+        }
+        "UploadPart" | "CompleteMultipartUpload" => vec![need("s3:PutObject")],
+        "CopyObject" | "UploadPartCopy" => {
+            let mut all = vec![source_need(facts)?, need("s3:PutObject")];
+            if (facts.header)("x-amz-tagging").is_some() {
+                all.push(need("s3:PutObjectTagging"));
+            }
+            all
+        }
+        "GetBucketNotificationConfiguration" => vec![need("s3:GetBucketNotification")],
+        "PutBucketNotificationConfiguration" => vec![need("s3:PutBucketNotification")],
+        "DeleteObjects" | "PostObject" => Vec::new(),
+        other => vec![need(&format!("s3:{other}"))],
+    };
+    Ok(needs)
+}
+
+fn source_need(facts: &Facts<'_>) -> S3Result<Need> {
+    let header = (facts.header)("x-amz-copy-source").unwrap_or_default();
+    let source = CopySource::parse(header).map_err(|_| {
+        s3_error!(
+            InvalidArgument,
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+        )
+    })?;
+    let CopySource::Bucket { bucket, key, version_id } = source else {
+        return Err(s3_error!(NotImplemented, "copying from an access point is not supported here"));
+    };
+    let mut context = RequestContext::new();
+    let action = match version_id {
+        Some(version) => {
+            context.insert("s3:VersionId", version.as_ref());
+            "s3:GetObjectVersion"
+        }
+        None => "s3:GetObject",
+    };
+    Ok(Need { action: action.to_owned(), resource: object_arn(&bucket, &key), context })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actions(
+        operation: &str,
+        key: Option<&str>,
+        query: &[(&str, &str)],
+        headers: &[(&'static str, &'static str)],
+    ) -> Vec<(String, String)> {
+        let facts = Facts {
+            operation,
+            bucket: Some("b"),
+            key,
+            query: &|name| query.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned()),
+            header: &|name| headers.iter().find(|pair| pair.0 == name).map(|pair| pair.1),
+        };
+        needs(&facts).unwrap().into_iter().map(|need| (need.action, need.resource)).collect()
+    }
+
+    #[test]
+    fn operations_need_the_documented_actions() {
+        let cases = [
+            ("HeadObject", Some("k"), &[][..], "s3:GetObject", "arn:aws:s3:::b/k"),
+            ("GetObject", Some("k"), &[("versionId", "v")], "s3:GetObjectVersion", "arn:aws:s3:::b/k"),
+            ("GetObject", Some("a//b"), &[], "s3:GetObject", "arn:aws:s3:::b/a//b"),
+            ("ListObjectsV2", None, &[("prefix", "p")], "s3:ListBucket", "arn:aws:s3:::b"),
+            ("HeadBucket", None, &[], "s3:ListBucket", "arn:aws:s3:::b"),
+            ("DeleteObject", Some("k"), &[("versionId", "v")], "s3:DeleteObjectVersion", "arn:aws:s3:::b/k"),
+            ("UploadPart", Some("k"), &[], "s3:PutObject", "arn:aws:s3:::b/k"),
+            ("AbortMultipartUpload", Some("k"), &[], "s3:AbortMultipartUpload", "arn:aws:s3:::b/k"),
+            ("PutBucketNotificationConfiguration", None, &[], "s3:PutBucketNotification", "arn:aws:s3:::b"),
+            ("PutBucketPolicy", None, &[], "s3:PutBucketPolicy", "arn:aws:s3:::b"),
+        ];
+        for (operation, key, query, action, resource) in cases {
+            assert_eq!(
+                actions(operation, key, query, &[]),
+                [(action.to_owned(), resource.to_owned())],
+                "{operation}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_copy_needs_its_source_too() {
+        let needed =
+            actions("CopyObject", Some("k"), &[], &[("x-amz-copy-source", "/src/a%20b?versionId=7")]);
+        assert_eq!(
+            needed,
+            [
+                ("s3:GetObjectVersion".to_owned(), "arn:aws:s3:::src/a b".to_owned()),
+                ("s3:PutObject".to_owned(), "arn:aws:s3:::b/k".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn listing_tells_the_policy_its_prefix() {
+        let facts = Facts {
+            operation: "ListObjectsV2",
+            bucket: Some("b"),
+            key: None,
+            query: &|name| (name == "prefix").then(|| "home/".to_owned()),
+            header: &|_| None,
+        };
+        assert_eq!(needs(&facts).unwrap()[0].context.get("s3:prefix"), ["home/"]);
+    }
+}

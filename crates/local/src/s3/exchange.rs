@@ -1,0 +1,191 @@
+//! One request and its response: ids, the peer, and how errors go out.
+//!
+//! Owns: `x-amz-request-id`, what S3 adds to error bodies and `s3s` does not.
+//! Refuses: deciding which error it is.
+
+use crate::notify::Origin;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use s3s::{Body, HttpResponse};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use uuid::Uuid;
+
+/// What is known of a request before it is parsed.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange {
+    /// `x-amz-request-id`: 16 characters.
+    pub(crate) request_id: String,
+    /// `x-amz-id-2`.
+    pub(crate) host_id: String,
+    /// The client's address.
+    pub(crate) peer: SocketAddr,
+}
+
+impl Default for Exchange {
+    fn default() -> Self {
+        Self::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
+    }
+}
+
+impl Exchange {
+    /// A new request from `peer`.
+    pub(crate) fn new(peer: SocketAddr) -> Self {
+        let id = Uuid::new_v4().simple().to_string().to_ascii_uppercase();
+        Self { request_id: id[..16].to_owned(), host_id: Uuid::new_v4().simple().to_string(), peer }
+    }
+
+    /// The request as events name it.
+    pub(crate) fn origin(&self, principal_id: String) -> Origin {
+        Origin {
+            principal_id,
+            source_ip: self.peer.ip().to_string(),
+            request_id: self.request_id.clone(),
+            host_id: self.host_id.clone(),
+        }
+    }
+
+    /// Adds the ids, completes an error's XML, and removes the body where HTTP has none.
+    pub(crate) fn finish(&self, method: &Method, path: &str, response: HttpResponse) -> HttpResponse {
+        let (mut parts, mut body) = response.into_parts();
+        insert(&mut parts.headers, "x-amz-request-id", &self.request_id);
+        insert(&mut parts.headers, "x-amz-id-2", &self.host_id);
+        let failed = parts.status.is_client_error() || parts.status.is_server_error();
+        if parts.status == StatusCode::NOT_MODIFIED || (failed && method == Method::HEAD) {
+            parts.headers.remove(CONTENT_LENGTH);
+            parts.headers.remove(CONTENT_TYPE);
+            body = Body::empty();
+        } else if failed && let Some(bytes) = body.bytes() {
+            let complete = complete_error(&bytes, path, self);
+            if parts.headers.contains_key(CONTENT_LENGTH) {
+                parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(complete.len()));
+            }
+            parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+            body = Body::from(complete);
+        }
+        HttpResponse::from_parts(parts, body)
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+/// An error document with `Message`, `Resource`, `RequestId` and `HostId`.
+fn complete_error(document: &Bytes, path: &str, exchange: &Exchange) -> Bytes {
+    let Ok(text) = std::str::from_utf8(document) else { return document.clone() };
+    let Some(head) = text.strip_suffix("</Error>") else { return document.clone() };
+    let mut complete = head.to_owned();
+    if !head.contains("<Message>") {
+        let code = head
+            .split_once("<Code>")
+            .and_then(|(_, rest)| rest.split_once("</Code>"))
+            .map_or("", |(code, _)| code);
+        complete.push_str("<Message>");
+        complete.push_str(default_message(code));
+        complete.push_str("</Message>");
+    }
+    let fields = [
+        ("Resource", path),
+        ("RequestId", exchange.request_id.as_str()),
+        ("HostId", exchange.host_id.as_str()),
+    ];
+    for (name, value) in fields {
+        if !head.contains(&format!("<{name}>")) {
+            complete.push_str(&format!("<{name}>{}</{name}>", escape(value)));
+        }
+    }
+    complete.push_str("</Error>");
+    Bytes::from(complete)
+}
+
+fn escape(text: &str) -> String {
+    text.chars()
+        .filter(|char| !char.is_control())
+        .map(|char| match char {
+            '&' => "&amp;".to_owned(),
+            '<' => "&lt;".to_owned(),
+            '>' => "&gt;".to_owned(),
+            '"' => "&quot;".to_owned(),
+            other => other.to_string(),
+        })
+        .collect()
+}
+
+/// Words for errors that the protocol layer raises by code alone.
+fn default_message(code: &str) -> &'static str {
+    match code {
+        "AccessDenied" => "Access Denied",
+        "InvalidBucketName" => "The specified bucket is not valid.",
+        "InvalidURI" => "Couldn't parse the specified URI.",
+        "KeyTooLongError" => "Your key is too long.",
+        "MalformedXML" => {
+            "The XML you provided was not well-formed or did not validate against our published schema."
+        }
+        "MethodNotAllowed" => "The specified method is not allowed against this resource.",
+        "MissingContentLength" => "You must provide the Content-Length HTTP header.",
+        "IncompleteBody" => {
+            "You did not provide the number of bytes specified by the Content-Length HTTP header."
+        }
+        "SignatureDoesNotMatch" => {
+            "The request signature we calculated does not match the signature you provided. Check your key and signing method."
+        }
+        "InternalError" => "We encountered an internal error. Please try again.",
+        _ => "The request was refused; see the error code.",
+    }
+}
+
+/// A stable id of a role, in the form that AWS gives them.
+pub(crate) fn role_id(role: &str) -> String {
+    let mut id: String = role
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|char| char.to_ascii_uppercase())
+        .take(17)
+        .collect();
+    while id.len() < 17 {
+        id.push('A');
+    }
+    format!("AROA{id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_gain_what_s3_says_and_keep_what_they_said() {
+        let exchange =
+            Exchange { request_id: "ID".to_owned(), host_id: "HOST".to_owned(), ..Exchange::default() };
+        let cases = [
+            (
+                "<Error><Code>AccessDenied</Code></Error>",
+                "<Error><Code>AccessDenied</Code><Message>Access Denied</Message><Resource>/b/a&amp;&lt;</Resource><RequestId>ID</RequestId><HostId>HOST</HostId></Error>",
+            ),
+            (
+                "<Error><Code>X</Code><Message>m</Message><RequestId>own</RequestId></Error>",
+                "<Error><Code>X</Code><Message>m</Message><RequestId>own</RequestId><Resource>/b/a&amp;&lt;</Resource><HostId>HOST</HostId></Error>",
+            ),
+            ("not xml", "not xml"),
+        ];
+        for (document, expected) in cases {
+            assert_eq!(
+                complete_error(&Bytes::from_static(document.as_bytes()), "/b/a&<", &exchange),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn a_failed_head_has_no_body() {
+        let response = http::Response::builder()
+            .status(404)
+            .body(Body::from(Bytes::from_static(b"<Error></Error>")))
+            .unwrap();
+        let finished = Exchange::default().finish(&Method::HEAD, "/", response);
+        assert_eq!(finished.body().bytes().unwrap_or_default().len(), 0);
+        assert!(finished.headers().contains_key("x-amz-request-id"));
+    }
+}

@@ -1,0 +1,24 @@
+//! The S3 endpoint: the protocol by `s3s`, the behaviour by [`crate::storage`],
+//! every decision by [`crate::iam`].
+//!
+//! Owns: operations, S3's error codes, the server. Refuses: serving without
+//! an [`crate::iam::Authority`], and success for anything that is not done:
+//! operations that are missing here answer `NotImplemented`.
+
+mod access;
+mod actions;
+mod buckets;
+mod conditions;
+mod error;
+mod exchange;
+mod fields;
+mod listings;
+mod notifications;
+mod objects;
+mod reads;
+mod server;
+mod service;
+mod tagging;
+mod uploads;
+
+pub use server::{S3Settings, serve};
