@@ -5,6 +5,8 @@
 //! knowledge of pictures or recipes; it runs whatever function it is given.
 
 pub mod activity;
+pub mod cloud;
+mod console;
 pub mod database;
 pub mod iam;
 pub mod lambda;

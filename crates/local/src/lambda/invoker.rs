@@ -95,14 +95,18 @@ impl Invoker {
         }
     }
 
-    /// Works until [`Invoker::close`]. First gives back what an earlier process
-    /// had leased when it died.
-    pub async fn work(self: Arc<Self>) {
-        match self.write(queue::recover).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "interrupted invocations are queued again"),
-            Err(error) => tracing::error!(%error, "the queue cannot be read"),
+    /// Gives back what an earlier process had leased when it died; to be called
+    /// once, before [`Invoker::work`].
+    pub async fn recover(self: &Arc<Self>) -> rusqlite::Result<()> {
+        let count = self.write(queue::recover).await?;
+        if count > 0 {
+            tracing::info!(count, "interrupted invocations are queued again");
         }
+        Ok(())
+    }
+
+    /// Works until [`Invoker::close`].
+    pub async fn work(self: Arc<Self>) {
         let announcer = tokio::spawn(Arc::clone(&self).announce());
         let mut running = JoinSet::new();
         let mut closing = self.closing.subscribe();

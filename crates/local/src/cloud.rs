@@ -1,0 +1,493 @@
+//! The small cloud as one thing: S3, the role, the trigger, the function and
+//! the console, started together and stopped together.
+//!
+//! Owns: the order of starting and stopping, and what is checked before.
+//! Refuses: to start half: every error is found before the first request is
+//! served, each in one line with its remedy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::activity::{Activity, Feed};
+use crate::console::{self, Console};
+use crate::iam::{Authority, Credentials, CredentialsError, Policy, PolicyError};
+use crate::lambda::{FunctionSpec, Identity, InvocationRecord, Invoker, Outcome, Pending, Pool, SpecError};
+use crate::notify::{Place, Rule};
+use crate::queue::FailedEvent;
+use crate::s3::{self, S3Settings};
+use crate::storage::{OpenError, Storage, StorageError};
+
+/// How long running invocations may take to end at a shutdown. Those that are
+/// cut off run again at the next start.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Rules that come from the configuration are told apart by their id, so that
+/// the next start can replace them and leaves others alone.
+const CONFIGURED: &str = "configured-";
+
+/// Which events of a bucket start the function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trigger {
+    /// The bucket; it must be one of the configured.
+    pub bucket: String,
+    /// Only keys that start so; empty for all.
+    pub prefix: String,
+    /// Only keys that end so; empty for all.
+    pub suffix: String,
+    /// Event types such as `s3:ObjectCreated:*`.
+    pub events: Vec<String>,
+}
+
+/// Everything that a cloud is made of.
+#[derive(Debug, Clone)]
+pub struct CloudConfig {
+    /// Where objects, the database and the root key are kept; made if missing.
+    pub data_dir: PathBuf,
+    /// Where S3 listens; port 0 takes a free one. An address that other
+    /// machines can reach needs `root_credentials`.
+    pub s3_addr: SocketAddr,
+    /// Where the console listens, on a loopback address; `None` for no console.
+    pub console_addr: Option<SocketAddr>,
+    /// For example `us-east-1`.
+    pub region: String,
+    /// 12 digits.
+    pub account: String,
+    /// Made at the start if missing.
+    pub buckets: Vec<String>,
+    /// The one function.
+    pub function: FunctionSpec,
+    /// The identity policy of the function's role, as deployed.
+    pub policy: serde_json::Value,
+    /// What starts the function.
+    pub triggers: Vec<Trigger>,
+    /// The root user's key; made once and kept in `data_dir` when `None`.
+    pub root_credentials: Option<Credentials>,
+}
+
+/// Why the cloud does not start; each is one line for people.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A port cannot be had.
+    #[error("{what} cannot listen on {addr}: {problem}")]
+    Listen {
+        /// S3 or the console.
+        what: &'static str,
+        /// The address asked for.
+        addr: SocketAddr,
+        /// The reason and the remedy.
+        problem: String,
+    },
+    /// The address would let others in.
+    #[error("{what} on {addr} could be reached by other machines; {remedy}")]
+    Exposed {
+        /// S3 or the console.
+        what: &'static str,
+        /// The address asked for.
+        addr: SocketAddr,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The account is not one.
+    #[error("the account is {0:?}; give 12 digits such as 123456789012")]
+    Account(String),
+    /// The region is not one.
+    #[error("the region is {0:?}; give a name such as us-east-1")]
+    Region(String),
+    /// The function cannot be set up.
+    #[error(transparent)]
+    Function(SpecError),
+    /// The role's policy is not understood.
+    #[error("the policy of role {role}: {source}")]
+    Policy {
+        /// The role.
+        role: String,
+        /// What is wrong where.
+        source: PolicyError,
+    },
+    /// The data folder cannot be used.
+    #[error(transparent)]
+    Storage(OpenError),
+    /// The root key cannot be had.
+    #[error(transparent)]
+    Credentials(CredentialsError),
+    /// A bucket cannot be made.
+    #[error("bucket {bucket:?} cannot be made: {source}")]
+    Bucket {
+        /// The bucket.
+        bucket: String,
+        /// Why.
+        source: StorageError,
+    },
+    /// A trigger cannot be set.
+    #[error("the trigger of bucket {bucket:?} cannot be set: {problem}")]
+    Trigger {
+        /// The bucket.
+        bucket: String,
+        /// The reason and the remedy.
+        problem: String,
+    },
+    /// The queue cannot be read.
+    #[error("the queue cannot be read: {0}; the data folder may be damaged, move it away to start afresh")]
+    Queue(rusqlite::Error),
+}
+
+/// A running cloud. Dropped without [`Cloud::shutdown`] it ends at once;
+/// nothing durable is lost by that.
+pub struct Cloud {
+    s3_endpoint: String,
+    console_url: Option<String>,
+    credentials: Credentials,
+    authority: Arc<Authority>,
+    storage: Arc<Storage>,
+    invoker: Arc<Invoker>,
+    feed: Feed,
+    stop: CancellationToken,
+    worker: Option<JoinHandle<()>>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for Cloud {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Cloud")
+            .field("s3_endpoint", &self.s3_endpoint)
+            .field("console_url", &self.console_url)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Cloud {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        // Children die with the tasks that own them.
+        for task in self.worker.iter().chain(&self.servers) {
+            task.abort();
+        }
+    }
+}
+
+fn check_address(config: &CloudConfig) -> Result<(), StartError> {
+    if !config.s3_addr.ip().is_loopback() && config.root_credentials.is_none() {
+        return Err(StartError::Exposed {
+            what: "S3",
+            addr: config.s3_addr,
+            remedy: "give it an access key and a secret of your own, or choose 127.0.0.1",
+        });
+    }
+    match config.console_addr {
+        Some(addr) if !addr.ip().is_loopback() => Err(StartError::Exposed {
+            what: "the console",
+            addr,
+            remedy: "it has no password, so choose 127.0.0.1 and forward the port over ssh",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn check(config: &CloudConfig) -> Result<Policy, StartError> {
+    if config.account.len() != 12 || !config.account.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(StartError::Account(config.account.clone()));
+    }
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if config.region.is_empty() || !config.region.bytes().all(plain) {
+        return Err(StartError::Region(config.region.clone()));
+    }
+    config.function.check().map_err(StartError::Function)?;
+    check_address(config)?;
+    if let Some(trigger) = config.triggers.iter().find(|trigger| !config.buckets.contains(&trigger.bucket)) {
+        return Err(StartError::Trigger {
+            bucket: trigger.bucket.clone(),
+            problem: "it is not among the configured buckets; add it there".to_owned(),
+        });
+    }
+    Policy::parse(&config.policy)
+        .map_err(|source| StartError::Policy { role: config.function.role.clone(), source })
+}
+
+async fn listen(what: &'static str, addr: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
+    let problem = |error: io::Error| StartError::Listen {
+        what,
+        addr,
+        problem: match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "the port is in use; stop the other program, or choose another port (0 takes a free one)"
+                    .to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "this user may not open that port; choose one above 1023".to_owned()
+            }
+            io::ErrorKind::AddrNotAvailable => {
+                "this machine does not have that address; choose 127.0.0.1".to_owned()
+            }
+            _ => format!("{error}; choose another address"),
+        },
+    };
+    let listener = TcpListener::bind(addr).await.map_err(problem)?;
+    let bound = listener.local_addr().map_err(problem)?;
+    Ok((listener, bound))
+}
+
+/// How this machine itself reaches what listens on `addr`.
+fn reach(addr: SocketAddr) -> SocketAddr {
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, addr.port())
+}
+
+/// Makes the buckets and sets the configured triggers, replacing those of an
+/// earlier configuration on any bucket: a forgotten trigger could make a loop.
+fn furnish(storage: &Storage, config: &CloudConfig, arn: &str) -> Result<(), StartError> {
+    for bucket in &config.buckets {
+        storage
+            .ensure_bucket(bucket)
+            .map_err(|source| StartError::Bucket { bucket: bucket.clone(), source })?;
+    }
+    let mut wanted: BTreeMap<&str, Vec<Rule>> = BTreeMap::new();
+    for (index, trigger) in config.triggers.iter().enumerate() {
+        wanted.entry(&trigger.bucket).or_default().push(Rule {
+            id: format!("{CONFIGURED}{}", index + 1),
+            function: arn.to_owned(),
+            events: trigger.events.clone(),
+            prefix: trigger.prefix.clone(),
+            suffix: trigger.suffix.clone(),
+        });
+    }
+    let buckets = storage.buckets().map_err(|source| StartError::Bucket { bucket: String::new(), source })?;
+    for bucket in buckets {
+        let fail = |source: StorageError| StartError::Trigger {
+            bucket: bucket.name.clone(),
+            problem: format!("{source}; change the trigger, or remove the bucket's other notification rules"),
+        };
+        let before = storage.notifications(&bucket.name).map_err(fail)?;
+        let mut after: Vec<Rule> =
+            before.iter().filter(|rule| !rule.id.starts_with(CONFIGURED)).cloned().collect();
+        after.extend(wanted.remove(bucket.name.as_str()).unwrap_or_default());
+        if after != before {
+            storage.set_notifications(&bucket.name, &after).map_err(fail)?;
+        }
+    }
+    Ok(())
+}
+
+/// What opening the data folder gives.
+struct Opened {
+    storage: Storage,
+    credentials: Credentials,
+}
+
+fn open(config: &CloudConfig, changes: watch::Sender<u64>, arn: &str) -> Result<Opened, StartError> {
+    let place = Place { region: config.region.clone(), account: config.account.clone() };
+    let wake = Arc::new(move || changes.send_modify(|count| *count = count.wrapping_add(1)));
+    let storage = Storage::open(&config.data_dir, place, wake).map_err(StartError::Storage)?;
+    let credentials = match &config.root_credentials {
+        Some(given) => given.clone(),
+        None => Credentials::load_or_create(&config.data_dir.join("root-credentials.json"))
+            .map_err(StartError::Credentials)?,
+    };
+    furnish(&storage, config, arn)?;
+    Ok(Opened { storage, credentials })
+}
+
+impl Cloud {
+    /// Starts everything; when this returns, S3 answers and the function is
+    /// run for each event, those of an earlier start included.
+    pub async fn start(config: CloudConfig) -> Result<Self, StartError> {
+        let policy = check(&config)?;
+        let (s3_listener, s3_addr) = listen("S3", config.s3_addr).await?;
+        let console_listener = match config.console_addr {
+            Some(addr) => Some(listen("the console", addr).await?),
+            None => None,
+        };
+        let identity = Identity {
+            region: config.region.clone(),
+            account: config.account.clone(),
+            function: config.function.name.clone(),
+        };
+        let changes = watch::Sender::new(0);
+        let (config, opened) = {
+            let (changes, arn) = (changes.clone(), identity.arn());
+            let opening = tokio::task::spawn_blocking(move || {
+                let opened = open(&config, changes, &arn);
+                (config, opened)
+            });
+            match opening.await {
+                Ok(pair) => pair,
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            }
+        };
+        let Opened { storage, credentials } = opened?;
+        let storage = Arc::new(storage);
+        let authority = Arc::new(Authority::new(&config.account, credentials.clone()));
+        authority.put_role(&config.function.role, vec![policy]);
+        let feed = Feed::new();
+        let s3_endpoint = format!("http://{}", reach(s3_addr));
+        let settings = S3Settings { functions: BTreeSet::from([identity.arn()]), domains: Vec::new() };
+        let pool = Pool::new(
+            config.function,
+            identity,
+            Arc::clone(&authority),
+            Some(s3_endpoint.clone()),
+            feed.clone(),
+        );
+        let invoker = Invoker::new(Arc::clone(storage.database()), pool, changes);
+        invoker.recover().await.map_err(StartError::Queue)?;
+
+        let stop = CancellationToken::new();
+        let mut servers = vec![tokio::spawn(forward(Arc::clone(&authority), feed.clone()))];
+        let serving =
+            s3::serve(s3_listener, Arc::clone(&storage), Arc::clone(&authority), settings, stop.clone());
+        servers.push(tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "the s3 endpoint ended");
+            }
+        }));
+        let console_url = console_listener.as_ref().map(|(_, addr)| format!("http://{addr}/"));
+        if let Some((listener, addr)) = console_listener {
+            let console = Console {
+                storage: Arc::clone(&storage),
+                authority: Arc::clone(&authority),
+                invoker: Arc::clone(&invoker),
+                feed: feed.clone(),
+                s3_endpoint: s3_endpoint.clone(),
+                port: addr.port(),
+            };
+            servers.push(tokio::spawn(console::serve(listener, console, stop.clone())));
+        }
+        let worker = tokio::spawn(Arc::clone(&invoker).work());
+        Ok(Self {
+            s3_endpoint,
+            console_url,
+            credentials,
+            authority,
+            storage,
+            invoker,
+            feed,
+            stop,
+            worker: Some(worker),
+            servers,
+        })
+    }
+
+    /// Where S3 answers, for example `http://127.0.0.1:9000`.
+    #[must_use]
+    pub fn s3_endpoint(&self) -> &str {
+        &self.s3_endpoint
+    }
+
+    /// The console's page, if there is a console.
+    #[must_use]
+    pub fn console_url(&self) -> Option<&str> {
+        self.console_url.as_deref()
+    }
+
+    /// The root user's access key.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Who may what, and the log of decisions.
+    #[must_use]
+    pub fn authority(&self) -> &Arc<Authority> {
+        &self.authority
+    }
+
+    /// Buckets and objects, past S3 and its permissions.
+    #[must_use]
+    pub fn storage(&self) -> &Arc<Storage> {
+        &self.storage
+    }
+
+    /// Everything that happens from now on.
+    #[must_use]
+    pub fn activity(&self) -> broadcast::Receiver<Arc<Activity>> {
+        self.feed.subscribe()
+    }
+
+    /// The newest finished attempts, oldest first, at most 1000.
+    #[must_use]
+    pub fn invocations(&self) -> Vec<InvocationRecord> {
+        self.feed.finished()
+    }
+
+    /// Resolves when no invocation is queued, running or waiting for a retry.
+    pub async fn idle(&self) -> rusqlite::Result<()> {
+        self.invoker.idle().await
+    }
+
+    /// How many invocations are where.
+    pub async fn pending(&self) -> rusqlite::Result<Pending> {
+        self.invoker.pending().await
+    }
+
+    /// The newest given-up events, newest first, at most 1000.
+    pub async fn failed_events(&self) -> rusqlite::Result<Vec<FailedEvent>> {
+        self.invoker.failed_events().await
+    }
+
+    /// Queues a given-up event anew; false when there is no such event.
+    pub async fn requeue(&self, failed_id: i64) -> rusqlite::Result<bool> {
+        self.invoker.requeue(failed_id).await
+    }
+
+    /// Invokes the function synchronously with a JSON event.
+    pub async fn invoke(&self, payload: impl Into<Bytes>) -> (InvocationRecord, Outcome) {
+        self.invoker.invoke(payload.into()).await
+    }
+
+    /// Stops: no new events, three seconds for running invocations and up to
+    /// ten for open requests. What was cut off runs again at the next start.
+    pub async fn shutdown(mut self) {
+        self.invoker.close(PATIENCE).await;
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.await;
+        }
+        self.stop.cancel();
+        // The first only forwards decisions and never ends by itself.
+        for (index, server) in std::mem::take(&mut self.servers).into_iter().enumerate() {
+            if index == 0 {
+                server.abort();
+            } else {
+                let _ = server.await;
+            }
+        }
+    }
+}
+
+async fn forward(authority: Arc<Authority>, feed: Feed) {
+    let mut decisions = authority.decisions();
+    loop {
+        match decisions.recv().await {
+            Ok(decision) => feed.send(Activity::Decision(decision)),
+            Err(broadcast::error::RecvError::Lagged(_)) => {}
+            Err(broadcast::error::RecvError::Closed) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unspecified_address_is_reached_over_loopback() {
+        for (bound, reached) in
+            [("0.0.0.0:80", "127.0.0.1:80"), ("[::]:80", "[::1]:80"), ("192.0.2.1:80", "192.0.2.1:80")]
+        {
+            assert_eq!(reach(bound.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
+}
