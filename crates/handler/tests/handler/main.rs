@@ -1,0 +1,5 @@
+//! The handler over a store in memory that fails, changes and crashes on cue.
+
+mod invocation;
+mod reconcile;
+mod support;
