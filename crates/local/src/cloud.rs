@@ -128,6 +128,9 @@ pub enum StartError {
         /// Why.
         source: StorageError,
     },
+    /// S3 would not accept the name.
+    #[error("{0:?} is no bucket name; use 3 to 63 lower-case letters, digits, dots and hyphens")]
+    BucketName(String),
     /// A trigger cannot be set.
     #[error("the trigger of bucket {bucket:?} cannot be set: {problem}")]
     Trigger {
@@ -204,6 +207,9 @@ fn check(config: &CloudConfig) -> Result<Policy, StartError> {
     }
     config.function.check().map_err(StartError::Function)?;
     check_address(config)?;
+    if let Some(bucket) = config.buckets.iter().find(|bucket| !s3s::path::check_bucket_name(bucket)) {
+        return Err(StartError::BucketName(bucket.clone()));
+    }
     if let Some(trigger) = config.triggers.iter().find(|trigger| !config.buckets.contains(&trigger.bucket)) {
         return Err(StartError::Trigger {
             bucket: trigger.bucket.clone(),

@@ -140,6 +140,8 @@ async fn events(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
     let stop = shared.stop.clone();
     let stream = futures::stream::unfold((live, stop), |(mut live, stop)| async move {
         let event = tokio::select! {
+            // What happened before the end is still said.
+            biased;
             event = next_event(&mut live) => event,
             () = stop.cancelled() => None,
         };

@@ -2,6 +2,8 @@
 //! what its event says. It runs as an ignored test of the test's own binary,
 //! so that no second program has to be built or found.
 
+pub(crate) mod s3;
+
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +14,7 @@ use minilab_local::lambda::FunctionSpec;
 use serde_json::{Value, json};
 
 /// The function's description; `entry` is the ignored test that calls [`run`].
-pub fn spec(entry: &str) -> FunctionSpec {
+pub(crate) fn spec(entry: &str) -> FunctionSpec {
     let own = std::env::current_exe().expect("the test knows its own path");
     FunctionSpec {
         args: [entry, "--exact", "--ignored", "--nocapture"].map(str::to_owned).to_vec(),
@@ -69,8 +71,33 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> O
     Some(reply)
 }
 
+/// Copies the object of one event record, with the role's own credentials.
+fn copy(record: &Value, target: &str) -> Result<(), String> {
+    let signer = s3::Signer {
+        endpoint: variable("AWS_ENDPOINT_URL_S3").ok_or("no endpoint")?,
+        access_key_id: variable("AWS_ACCESS_KEY_ID").ok_or("no key")?,
+        secret_access_key: variable("AWS_SECRET_ACCESS_KEY").ok_or("no secret")?,
+        session_token: variable("AWS_SESSION_TOKEN"),
+    };
+    let bucket = record["s3"]["bucket"]["name"].as_str().ok_or("no bucket")?;
+    // A plus in an event's key is a space; the rest is encoded as a path wants it.
+    let key = record["s3"]["object"]["key"].as_str().ok_or("no key")?.replace('+', "%20");
+    let (status, body) = signer.send("GET", &format!("/{bucket}/{key}"), b"");
+    if status != 200 {
+        return Err(format!("GET answered {status}"));
+    }
+    if let Some(pause) = body.strip_prefix(b"wait ") {
+        let pause = String::from_utf8_lossy(pause).trim().parse().map_err(|_| "no number")?;
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+    match signer.send("PUT", &format!("/{target}/{key}"), &body).0 {
+        200 => Ok(()),
+        status => Err(format!("PUT answered {status}")),
+    }
+}
+
 /// The function's main loop.
-pub fn run() {
+pub(crate) fn run() {
     match variable("PROBE_INIT").as_deref() {
         Some("exit") => {
             println!("cannot start");
@@ -112,6 +139,13 @@ pub fn run() {
         handled += 1;
         println!("handling {event}");
         let respond = format!("/2018-06-01/runtime/invocation/{id}/response");
+        if let (Some(target), Some(records)) = (variable("PROBE_COPY_TO"), event["Records"].as_array()) {
+            if let Err(message) = records.iter().try_for_each(|record| copy(record, &target)) {
+                let body = json!({ "errorType": "Probe.CopyFailed", "errorMessage": message }).to_string();
+                request("POST", &format!("/2018-06-01/runtime/invocation/{id}/error"), &[], body.as_bytes());
+                continue;
+            }
+        }
         match event["do"].as_str().unwrap_or("ok") {
             "error" => {
                 eprintln!("refusing");

@@ -1,0 +1,99 @@
+//! Signed S3 requests over a plain socket, written from the documentation
+//! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>)
+//! so that the tests share no code with what they test.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+pub(crate) struct Signer {
+    /// `http://127.0.0.1:9000`
+    pub(crate) endpoint: String,
+    pub(crate) access_key_id: String,
+    pub(crate) secret_access_key: String,
+    pub(crate) session_token: Option<String>,
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hmac(key: &[u8], text: &str) -> Vec<u8> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("any length is a key");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
+}
+
+impl Signer {
+    /// The status and the body; `path` is already percent-encoded.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        let host = self.endpoint.strip_prefix("http://").expect("a plain http endpoint");
+        let now = time::OffsetDateTime::now_utc();
+        let date = format!("{:04}{:02}{:02}", now.year(), u8::from(now.month()), now.day());
+        let stamp = format!("{date}T{:02}{:02}{:02}Z", now.hour(), now.minute(), now.second());
+        let mut headers = vec![
+            ("host", host.to_owned()),
+            ("x-amz-content-sha256", hex(&Sha256::digest(body))),
+            ("x-amz-date", stamp.clone()),
+        ];
+        if let Some(token) = &self.session_token {
+            headers.push(("x-amz-security-token", token.clone()));
+        }
+        let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
+        let names = names.join(";");
+        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{}", headers[1].1);
+        let scope = format!("{date}/us-east-1/s3/aws4_request");
+        let to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex(&Sha256::digest(&canonical)));
+        let key = ["us-east-1", "s3", "aws4_request"]
+            .iter()
+            .fold(hmac(format!("AWS4{}", self.secret_access_key).as_bytes(), &date), |key, part| {
+                hmac(&key, part)
+            });
+        let signature = hex(&hmac(&key, &to_sign));
+        let mut head = format!("{method} {path} HTTP/1.1\r\n");
+        for (name, value) in &headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!(
+            "authorization: AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n",
+            self.access_key_id,
+            body.len()
+        ));
+        exchange(host, &head, body)
+    }
+}
+
+/// One request and its whole answer.
+pub(crate) fn exchange(host: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    let mut stream = TcpStream::connect(host).expect("the server listens");
+    stream.write_all(head.as_bytes()).expect("the head is sent");
+    stream.write_all(body).expect("the body is sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("the answer is read");
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head ends");
+    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    let body = answer.split_off(end + 4);
+    if head.to_lowercase().contains("transfer-encoding: chunked") {
+        return (status, unchunk(&body));
+    }
+    (status, body)
+}
+
+fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).expect("hexadecimal"), 16)
+            .expect("a size");
+        if size == 0 {
+            break;
+        }
+        whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 4 + size..];
+    }
+    whole
+}
