@@ -5,10 +5,24 @@
 //! environment. Everything here is a pure, synchronous function of its
 //! arguments; the same arguments give the same bytes.
 
+mod colour;
+mod decode;
+mod encode;
 mod error;
+mod exif;
+mod jpeg;
 pub mod limits;
+mod metadata;
+mod mosaic;
+mod parallel;
+mod picture;
+mod plan;
+mod planes;
 pub mod recipe;
 mod render;
+mod scale;
+mod sniff;
+mod source;
 
 pub use error::{Error, Limit};
 pub use limits::Limits;

@@ -21,12 +21,23 @@ pub struct Limits {
     /// Largest predicted peak of memory for one picture, in bytes, the source
     /// bytes included.
     pub memory: u64,
+    /// Threads that work on one picture, the caller's included; 0 counts as 1.
+    /// Prints are the same bytes whatever it is, so it is no part of a recipe.
+    #[serde(skip)]
+    pub threads: usize,
 }
 
 impl Default for Limits {
     /// imgproxy's 50 megapixels, and what fits a 1,024 MB function with room
     /// for the runtime.
     fn default() -> Self {
-        Self { input_bytes: 100 << 20, pixels: 50_000_000, side: 30_000, frames: 300, memory: 768 << 20 }
+        Self {
+            input_bytes: 100 << 20,
+            pixels: 50_000_000,
+            side: 30_000,
+            frames: 300,
+            memory: 768 << 20,
+            threads: 2,
+        }
     }
 }

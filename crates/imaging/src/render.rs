@@ -1,6 +1,15 @@
-//! From bytes to renditions: header, plan, decode, operations, encode.
+//! From bytes to renditions: header, limits, plan, decode, operations, encode.
 
-use crate::recipe::{Format, Recipe};
+mod animated;
+mod pixels;
+mod planar;
+
+use crate::metadata::Attached;
+use crate::parallel::guarded;
+use crate::plan::geometry::Size;
+use crate::plan::{Plan, PrintPlan, Route};
+use crate::recipe::{Format, Metadata, Recipe};
+use crate::source::{Kind, Source};
 use crate::{Error, Limits};
 
 /// What a picture's header says, orientation applied.
@@ -44,10 +53,10 @@ pub struct Summary {
     pub predicted_memory: u64,
 }
 
-/// Reads the header and no more.
+/// Reads the header and no more, and holds it against the limits that a header
+/// can break ([`Limits::memory`] depends on the recipe: [`render`] checks it).
 pub fn inspect(picture: &[u8], limits: &Limits) -> Result<Header, Error> {
-    let _ = (picture, limits);
-    Err(Error::NotAnImage { found: "nothing is decoded yet".to_owned() })
+    guarded("header", || Ok(Source::read(picture, limits)?.header()))
 }
 
 /// Makes every print that `recipe` asks of `picture`.
@@ -63,6 +72,56 @@ pub fn render(
     limits: &Limits,
     sink: &(dyn Fn(Rendition) + Sync),
 ) -> Result<Summary, Error> {
-    let _ = (picture, source_key, recipe, limits, sink);
-    Err(Error::NotAnImage { found: "nothing is decoded yet".to_owned() })
+    guarded("picture", || {
+        let source = Source::read(picture, limits)?;
+        let plan = Plan::new(&source, source_key, recipe, limits)?;
+        let counter = Counter::new(&source, limits.threads.max(1), sink);
+        match (plan.route, &source.kind) {
+            (Route::Planes(scale), Kind::Jpeg(header)) => planar::run(&counter, &plan, header, scale)?,
+            (Route::Planes(scale) | Route::Pixels(scale), _) => pixels::run(&counter, &plan, scale)?,
+        }
+        Ok(Summary { header: source.header(), predicted_memory: plan.memory })
+    })
+}
+
+/// Where finished prints are handed over: what every route needs.
+struct Counter<'a> {
+    source: &'a Source<'a>,
+    threads: usize,
+    sink: &'a (dyn Fn(Rendition) + Sync),
+    copyright: Attached,
+    all: Attached,
+}
+
+impl<'a> Counter<'a> {
+    fn new(source: &'a Source<'a>, threads: usize, sink: &'a (dyn Fn(Rendition) + Sync)) -> Self {
+        Self {
+            source,
+            threads,
+            sink,
+            copyright: Attached::of(source, Metadata::Copyright),
+            all: Attached::of(source, Metadata::All),
+        }
+    }
+
+    fn attached(&self, print: &PrintPlan<'_>) -> &Attached {
+        match print.output.metadata {
+            Metadata::None => const { &Attached { exif: None, xmp: None } },
+            Metadata::Copyright => &self.copyright,
+            Metadata::All => &self.all,
+        }
+    }
+
+    fn hand_over(&self, print: &PrintPlan<'_>, bytes: Vec<u8>) {
+        let Size { width, height } = print.placement.canvas;
+        (self.sink)(Rendition {
+            output: print.index,
+            key: print.key.clone(),
+            format: print.format,
+            width,
+            height,
+            frames: print.frames,
+            bytes,
+        });
+    }
 }

@@ -1,0 +1,285 @@
+//! Colour management: whatever a picture says of its colour, its prints are
+//! sRGB. Owns the decision whether anything must be converted, and the
+//! conversion, perceptual, over moxcms.
+//!
+//! A profile that cannot be read, or that is of another colour model than the
+//! picture, is ignored and the samples are taken as sRGB, as browsers do: a
+//! broken profile is no reason to lose a picture.
+
+use crate::picture::{Layout, Picture};
+use crate::plan::geometry::Size;
+use moxcms::{
+    Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
+    MatrixCoefficients, ParsingOptions, RenderingIntent, ToneReprCurve, TransferCharacteristics,
+    Transform8BitExecutor, TransformOptions, XyY,
+};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// CIE 1931 x and y of the white point and the primaries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Chromaticities {
+    pub(crate) white: (f32, f32),
+    pub(crate) red: (f32, f32),
+    pub(crate) green: (f32, f32),
+    pub(crate) blue: (f32, f32),
+}
+
+/// What a header says of colour.
+#[derive(Debug, Clone)]
+pub(crate) enum ColourSpace<'a> {
+    /// It says sRGB, or nothing.
+    Srgb,
+    /// An ICC profile.
+    Icc(Cow<'a, [u8]>),
+    /// An ICC profile that only the decoder gets at: compressed, in a PNG.
+    InFile,
+    /// Code points of ITU-T H.273.
+    Cicp { primaries: u8, transfer: u8 },
+    /// PNG's gAMA (of encoding, so sRGB's is about 1/2.2) and cHRM.
+    Gamma { gamma: f64, chromaticities: Option<Chromaticities> },
+}
+
+/// A conversion to sRGB that changes something.
+pub(crate) enum Conversion {
+    /// For pictures of one channel.
+    Grey(Box<[u8; 256]>),
+    /// RGB or RGBA to the same layout.
+    Rgb { rgb: Arc<Transform8BitExecutor>, rgba: Arc<Transform8BitExecutor> },
+    /// CMYK, 255 being full ink, to RGB.
+    Cmyk(Arc<Transform8BitExecutor>),
+}
+
+/// The colour model of samples as decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Model {
+    Grey,
+    Rgb,
+    Cmyk,
+}
+
+impl Conversion {
+    /// `None` where there is nothing to convert, or nothing that can be done.
+    pub(crate) fn to_srgb(space: &ColourSpace<'_>, model: Model) -> Option<Self> {
+        let profile = match space {
+            ColourSpace::Srgb | ColourSpace::InFile => return None,
+            ColourSpace::Icc(bytes) => {
+                ColorProfile::new_from_slice_with_options(bytes, ParsingOptions::default()).ok()?
+            }
+            ColourSpace::Cicp { primaries, transfer } => cicp(*primaries, *transfer)?,
+            ColourSpace::Gamma { gamma, chromaticities } => gamma_profile(*gamma, *chromaticities)?,
+        };
+        match (profile.color_space, model) {
+            (DataColorSpace::Gray, Model::Grey) => grey_table(&profile, moxcms::Layout::Gray),
+            (DataColorSpace::Rgb, Model::Grey) => grey_table(&profile, moxcms::Layout::Rgb),
+            (DataColorSpace::Rgb, Model::Rgb) => {
+                let rgb = executor(&profile, moxcms::Layout::Rgb, moxcms::Layout::Rgb)?;
+                if is_identity(&*rgb) {
+                    return None;
+                }
+                let rgba = executor(&profile, moxcms::Layout::Rgba, moxcms::Layout::Rgba)?;
+                Some(Self::Rgb { rgb, rgba })
+            }
+            // Four channels travel under the name of RGBA.
+            (DataColorSpace::Cmyk, Model::Cmyk) => {
+                executor(&profile, moxcms::Layout::Rgba, moxcms::Layout::Rgb).map(Self::Cmyk)
+            }
+            _ => None,
+        }
+    }
+
+    /// Converts a grey, RGB or RGBA picture in place. A conversion made for
+    /// another model leaves it as it is.
+    pub(crate) fn apply(&self, picture: &mut Picture) {
+        match (self, picture.layout) {
+            (Self::Grey(table), Layout::Grey) => {
+                picture.pixels.iter_mut().for_each(|v| *v = table[usize::from(*v)]);
+            }
+            (Self::Rgb { rgb, .. }, Layout::Rgb) => in_place(&**rgb, &mut picture.pixels, 3),
+            (Self::Rgb { rgba, .. }, Layout::Rgba) => in_place(&**rgba, &mut picture.pixels, 4),
+            _ => {}
+        }
+    }
+}
+
+/// RGB of CMYK samples where 255 is full ink.
+///
+/// Without a profile: each of red, green and blue is (255 − ink)(255 − black) / 255,
+/// which is what libjpeg's users and Pillow do; there is no right answer.
+pub(crate) fn cmyk_to_rgb(cmyk: &[u8], size: Size, conversion: Option<&Conversion>) -> Picture {
+    let mut pixels = vec![0_u8; size.pixels() as usize * 3];
+    let converted = match conversion {
+        Some(Conversion::Cmyk(transform)) => transform.transform(cmyk, &mut pixels).is_ok(),
+        _ => false,
+    };
+    if !converted {
+        let (inks, _) = cmyk.as_chunks::<4>();
+        let (rgb, _) = pixels.as_chunks_mut::<3>();
+        for (rgb, &[c, m, y, k]) in rgb.iter_mut().zip(inks) {
+            let light = |ink: u8| (u32::from(255 - ink) * u32::from(255 - k) + 127) / 255;
+            *rgb = [light(c) as u8, light(m) as u8, light(y) as u8];
+        }
+    }
+    Picture::new(size, Layout::Rgb, pixels)
+}
+
+/// Samples converted at once: small enough for the cache, large enough to
+/// hide the call.
+const CHUNK: usize = 1 << 14;
+
+fn in_place(transform: &Transform8BitExecutor, pixels: &mut [u8], channels: usize) {
+    let mut source = vec![0_u8; CHUNK * channels];
+    for chunk in pixels.chunks_mut(CHUNK * channels) {
+        let source = &mut source[..chunk.len()];
+        source.copy_from_slice(chunk);
+        // The lengths match by construction, which is all that it can refuse.
+        if transform.transform(source, chunk).is_err() {
+            chunk.copy_from_slice(source);
+        }
+    }
+}
+
+fn executor(
+    profile: &ColorProfile,
+    from: moxcms::Layout,
+    to: moxcms::Layout,
+) -> Option<Arc<Transform8BitExecutor>> {
+    let options = TransformOptions { rendering_intent: RenderingIntent::Perceptual, ..Default::default() };
+    profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).ok()
+}
+
+/// Whether greys and strong colours all come out within one step of
+/// themselves. Asking the transform is surer than comparing names, matrices and
+/// curves: sRGB profiles are many.
+fn is_identity(transform: &Transform8BitExecutor) -> bool {
+    let mut source: Vec<u8> = (0..=255).flat_map(|v| [v; 3]).collect();
+    for r in (0..=255_u8).step_by(51) {
+        for g in (0..=255_u8).step_by(51) {
+            for b in (0..=255_u8).step_by(51) {
+                source.extend([r, g, b]);
+            }
+        }
+    }
+    let mut target = vec![0; source.len()];
+    transform.transform(&source, &mut target).is_ok()
+        && source.iter().zip(&target).all(|(a, b)| a.abs_diff(*b) <= 1)
+}
+
+/// What the 256 greys become; `None` where they stay.
+fn grey_table(profile: &ColorProfile, from: moxcms::Layout) -> Option<Conversion> {
+    let ramp: Vec<u8> = match from {
+        moxcms::Layout::Gray => (0..=255).collect(),
+        _ => (0..=255).flat_map(|v| [v; 3]).collect(),
+    };
+    let mut rgb = vec![0_u8; 256 * 3];
+    executor(profile, from, moxcms::Layout::Rgb)?.transform(&ramp, &mut rgb).ok()?;
+    let mut table = Box::new([0_u8; 256]);
+    table.iter_mut().zip(rgb.chunks_exact(3)).for_each(|(to, rgb)| *to = rgb[1]);
+    let same = table.iter().enumerate().all(|(from, to)| from.abs_diff(usize::from(*to)) <= 1);
+    (!same).then_some(Conversion::Grey(table))
+}
+
+fn cicp(primaries: u8, transfer: u8) -> Option<ColorProfile> {
+    Some(ColorProfile::new_from_cicp(CicpProfile {
+        color_primaries: CicpColorPrimaries::try_from(primaries).ok()?,
+        transfer_characteristics: TransferCharacteristics::try_from(transfer).ok()?,
+        matrix_coefficients: MatrixCoefficients::Identity,
+        full_range: true,
+    }))
+}
+
+/// `None` where gamma and primaries are sRGB's near enough: most encoders that
+/// write gAMA mean sRGB by 1/2.2.
+fn gamma_profile(gamma: f64, chromaticities: Option<Chromaticities>) -> Option<ColorProfile> {
+    const SRGB: Chromaticities =
+        Chromaticities { white: (0.3127, 0.329), red: (0.64, 0.33), green: (0.3, 0.6), blue: (0.15, 0.06) };
+    let points = |c: &Chromaticities| [c.white, c.red, c.green, c.blue];
+    let near = |a: (f32, f32), b: (f32, f32)| (a.0 - b.0).abs() < 0.002 && (a.1 - b.1).abs() < 0.002;
+    let primaries = chromaticities
+        .filter(|c| points(c).iter().all(|(x, y)| (0.0..1.0).contains(x) && (0.01..1.0).contains(y)))
+        .filter(|c| !points(c).into_iter().zip(points(&SRGB)).all(|(a, b)| near(a, b)));
+    let srgb_curve = (gamma - 1.0 / 2.2).abs() < 0.01;
+    if (srgb_curve && primaries.is_none()) || !(0.05..=5.0).contains(&gamma) {
+        return None;
+    }
+    let mut profile = ColorProfile::new_srgb();
+    if let Some(c) = primaries {
+        let point = |(x, y): (f32, f32)| Chromaticity { x, y };
+        profile.update_rgb_colorimetry(
+            XyY { x: f64::from(c.white.0), y: f64::from(c.white.1), yb: 1.0 },
+            ColorPrimaries { red: point(c.red), green: point(c.green), blue: point(c.blue) },
+        );
+    }
+    profile.cicp = None;
+    if !srgb_curve {
+        let curve = ToneReprCurve::Parametric(vec![(1.0 / gamma) as f32]);
+        profile.red_trc = Some(curve.clone());
+        profile.green_trc = Some(curve.clone());
+        profile.blue_trc = Some(curve);
+    }
+    Some(profile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn icc(profile: &ColorProfile) -> ColourSpace<'static> {
+        ColourSpace::Icc(Cow::Owned(profile.encode().unwrap()))
+    }
+
+    fn convert(space: &ColourSpace<'_>, rgb: [u8; 3]) -> [u8; 3] {
+        let mut picture = Picture::new(Size::new(1, 1), Layout::Rgb, rgb.to_vec());
+        if let Some(conversion) = Conversion::to_srgb(space, Model::Rgb) {
+            conversion.apply(&mut picture);
+        }
+        [picture.pixels[0], picture.pixels[1], picture.pixels[2]]
+    }
+
+    #[test]
+    fn srgb_in_any_guise_costs_nothing() {
+        let srgb = icc(&ColorProfile::new_srgb());
+        assert!(Conversion::to_srgb(&srgb, Model::Rgb).is_none());
+        assert!(Conversion::to_srgb(&srgb, Model::Grey).is_none());
+        let cicp = ColourSpace::Cicp { primaries: 1, transfer: 13 };
+        assert!(Conversion::to_srgb(&cicp, Model::Rgb).is_none());
+        let gamma = ColourSpace::Gamma { gamma: 0.45455, chromaticities: None };
+        assert!(Conversion::to_srgb(&gamma, Model::Rgb).is_none());
+    }
+
+    #[test]
+    fn wide_gamuts_are_brought_into_srgb() {
+        // Reference: lcms2 by Pillow's ImageCms for the same profiles, perceptual.
+        let p3 = icc(&ColorProfile::new_display_p3());
+        let [r, g, b] = convert(&p3, [200, 100, 50]);
+        assert!(r.abs_diff(214) <= 2 && g.abs_diff(96) <= 2 && b.abs_diff(36) <= 2, "{r} {g} {b}");
+        assert_eq!(convert(&p3, [128, 128, 128]), [128, 128, 128]);
+        let cicp = convert(&ColourSpace::Cicp { primaries: 12, transfer: 13 }, [200, 100, 50]);
+        assert!(cicp[0].abs_diff(r) <= 1 && cicp[1].abs_diff(g) <= 1 && cicp[2].abs_diff(b) <= 1);
+    }
+
+    #[test]
+    fn linear_samples_are_brightened() {
+        let linear = ColourSpace::Gamma { gamma: 1.0, chromaticities: None };
+        // sRGB's curve (IEC 61966-2-1): 55/255 linear is 128.
+        assert!(convert(&linear, [55, 55, 55])[1].abs_diff(128) <= 1);
+        let Some(Conversion::Grey(table)) = Conversion::to_srgb(&linear, Model::Grey) else {
+            panic!("a table for grey");
+        };
+        assert!(table[55].abs_diff(128) <= 1);
+    }
+
+    #[test]
+    fn a_profile_that_cannot_be_read_is_ignored() {
+        let broken = ColourSpace::Icc(Cow::Borrowed(b"no profile"));
+        assert!(Conversion::to_srgb(&broken, Model::Rgb).is_none());
+        assert_eq!(convert(&broken, [1, 2, 3]), [1, 2, 3]);
+    }
+
+    #[test]
+    fn plain_cmyk_is_inks_under_black() {
+        let size = Size::new(3, 1);
+        let picture = cmyk_to_rgb(&[0, 0, 0, 0, 255, 0, 0, 0, 0, 0, 0, 255], size, None);
+        assert_eq!(picture.pixels, [255, 255, 255, 0, 255, 255, 0, 0, 0]);
+    }
+}

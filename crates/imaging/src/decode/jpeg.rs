@@ -1,0 +1,52 @@
+//! JPEG pixels as an sRGB picture, where planes will not do.
+
+use crate::Error;
+use crate::colour::{Conversion, Model, cmyk_to_rgb};
+use crate::jpeg::{self, Color, Header, Scale};
+use crate::picture::{Layout, Picture};
+use crate::plan::geometry::Size;
+use crate::source::Source;
+
+/// Decodes at `scale`, in sRGB: grey where the source is grey.
+pub(crate) fn decode(source: &Source<'_>, header: &Header<'_>, scale: Scale) -> Result<Picture, Error> {
+    let size = Size::new(scale.of(header.width), scale.of(header.height));
+    let model = model(header);
+    let conversion = Conversion::to_srgb(&source.colour, model);
+    let mut picture = match model {
+        Model::Cmyk => {
+            let mut inks = jpeg::decode_cmyk(source.bytes, header, scale)?;
+            if header.adobe {
+                inks.iter_mut().for_each(|ink| *ink = 255 - *ink);
+            }
+            return Ok(cmyk_to_rgb(&inks, size, conversion.as_ref()));
+        }
+        // Grey has planes unless its sampling factors are odd; then red is as good as any.
+        Model::Grey => {
+            let rgb = jpeg::decode_rgb(source.bytes, header, scale)?;
+            Picture::new(size, Layout::Grey, rgb.into_iter().step_by(3).collect())
+        }
+        Model::Rgb => Picture::new(size, Layout::Rgb, jpeg::decode_rgb(source.bytes, header, scale)?),
+    };
+    if let Some(conversion) = conversion {
+        conversion.apply(&mut picture);
+    }
+    Ok(picture)
+}
+
+/// The colour model that the samples of a JPEG decode to.
+pub(crate) fn model(header: &Header<'_>) -> Model {
+    match header.color {
+        Color::Gray => Model::Grey,
+        Color::YCbCr | Color::Rgb => Model::Rgb,
+        Color::Cmyk | Color::Ycck => Model::Cmyk,
+    }
+}
+
+/// Bytes that [`decode`] takes at its peak, the source bytes not counted.
+pub(crate) fn memory(header: &Header<'_>, scale: Scale) -> u64 {
+    let rgb_of_cmyk = match model(header) {
+        Model::Cmyk => Size::new(scale.of(header.width), scale.of(header.height)).pixels() * 3,
+        _ => 0,
+    };
+    header.interleaved_memory(scale) + rgb_of_cmyk
+}

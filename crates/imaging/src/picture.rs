@@ -1,0 +1,183 @@
+//! Pixels in memory: 8 bits a sample, interleaved, rows without padding, sRGB
+//! once the decoder is through. Owns turning, cutting, framing and flattening;
+//! scaling is in `scale`.
+
+use crate::plan::geometry::Size;
+use crate::planes::Orientation;
+use std::borrow::Cow;
+
+/// What the samples of a pixel are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// One sample.
+    Grey,
+    /// Three samples.
+    Rgb,
+    /// Four samples, alpha not premultiplied.
+    Rgba,
+}
+
+impl Layout {
+    pub(crate) const fn channels(self) -> usize {
+        match self {
+            Self::Grey => 1,
+            Self::Rgb => 3,
+            Self::Rgba => 4,
+        }
+    }
+}
+
+/// One picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Picture {
+    pub(crate) size: Size,
+    pub(crate) layout: Layout,
+    pub(crate) pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// # Panics
+    /// Where `pixels` has not exactly the samples of `size`.
+    pub(crate) fn new(size: Size, layout: Layout, pixels: Vec<u8>) -> Self {
+        assert_eq!(pixels.len() as u64, size.pixels() * layout.channels() as u64, "samples of {size:?}");
+        Self { size, layout, pixels }
+    }
+
+    /// The picture as it is seen.
+    pub(crate) fn turned(self, orientation: Orientation) -> Self {
+        if orientation == Orientation::UPRIGHT {
+            return self;
+        }
+        let (width, height) = (self.size.width as usize, self.size.height as usize);
+        let pixels = match self.layout {
+            Layout::Grey => turn::<1>(&self.pixels, orientation, width, height),
+            Layout::Rgb => turn::<3>(&self.pixels, orientation, width, height),
+            Layout::Rgba => turn::<4>(&self.pixels, orientation, width, height),
+        };
+        Self::new(self.size.turned(orientation), self.layout, pixels)
+    }
+
+    /// A copy of the rectangle at (`x`, `y`), which lies within the picture.
+    pub(crate) fn cut(&self, x: u32, y: u32, size: Size) -> Self {
+        let channels = self.layout.channels();
+        let stride = self.size.width as usize * channels;
+        let length = size.width as usize * channels;
+        let mut pixels = Vec::with_capacity(length * size.height as usize);
+        for row in self.pixels.chunks_exact(stride).skip(y as usize).take(size.height as usize) {
+            let start = x as usize * channels;
+            pixels.extend_from_slice(&row[start..start + length]);
+        }
+        Self::new(size, self.layout, pixels)
+    }
+
+    /// The picture at `offset` on a canvas of `size`, which holds it, filled
+    /// with `colour`. The layout widens where it could not show the colour.
+    pub(crate) fn framed(self, size: Size, offset: (u32, u32), colour: [u8; 4]) -> Self {
+        let [r, g, b, a] = colour;
+        let inner = if a < 255 {
+            self.into_rgba()
+        } else if self.layout == Layout::Grey && !(r == g && g == b) {
+            self.into_rgb()
+        } else {
+            self
+        };
+        let channels = inner.layout.channels();
+        let mut pixels = Vec::with_capacity(size.pixels() as usize * channels);
+        for _ in 0..size.pixels() {
+            pixels.extend_from_slice(&colour[..channels]);
+        }
+        let stride = size.width as usize * channels;
+        let length = inner.size.width as usize * channels;
+        let start = offset.0 as usize * channels;
+        for (row, from) in
+            pixels.chunks_exact_mut(stride).skip(offset.1 as usize).zip(inner.pixels.chunks_exact(length))
+        {
+            row[start..start + length].copy_from_slice(from);
+        }
+        Self::new(size, inner.layout, pixels)
+    }
+
+    /// Without alpha, as if lying on `background`, whose own alpha is not asked.
+    pub(crate) fn flattened(&self, background: [u8; 4]) -> Cow<'_, Self> {
+        if self.layout != Layout::Rgba {
+            return Cow::Borrowed(self);
+        }
+        let mut pixels = Vec::with_capacity(self.size.pixels() as usize * 3);
+        let (source, _) = self.pixels.as_chunks::<4>();
+        for &[r, g, b, a] in source {
+            let a = u32::from(a);
+            let over =
+                |top: u8, below: u8| ((u32::from(top) * a + u32::from(below) * (255 - a) + 127) / 255) as u8;
+            pixels.extend([over(r, background[0]), over(g, background[1]), over(b, background[2])]);
+        }
+        Cow::Owned(Self::new(self.size, Layout::Rgb, pixels))
+    }
+
+    /// Drops an alpha channel that hides nothing: fewer samples to scale and to store.
+    pub(crate) fn without_idle_alpha(self) -> Self {
+        if self.layout == Layout::Rgba && self.pixels.chunks_exact(4).all(|p| p[3] == 255) {
+            self.flattened([0; 4]).into_owned()
+        } else {
+            self
+        }
+    }
+
+    pub(crate) fn into_rgb(self) -> Self {
+        match self.layout {
+            Layout::Grey => {
+                let pixels = self.pixels.iter().flat_map(|&v| [v; 3]).collect();
+                Self::new(self.size, Layout::Rgb, pixels)
+            }
+            Layout::Rgb => self,
+            Layout::Rgba => self.flattened([255; 4]).into_owned(),
+        }
+    }
+
+    pub(crate) fn into_rgba(self) -> Self {
+        let pixels = match self.layout {
+            Layout::Grey => self.pixels.iter().flat_map(|&v| [v, v, v, 255]).collect(),
+            Layout::Rgb => {
+                let (source, _) = self.pixels.as_chunks::<3>();
+                source.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect()
+            }
+            Layout::Rgba => self.pixels,
+        };
+        Self::new(self.size, Layout::Rgba, pixels)
+    }
+}
+
+fn turn<const N: usize>(pixels: &[u8], orientation: Orientation, width: usize, height: usize) -> Vec<u8> {
+    orientation.apply::<N>(pixels.as_chunks().0, width, height).into_flattened()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_surrounds_and_widens_only_when_it_must() {
+        let grey = || Picture::new(Size::new(1, 1), Layout::Grey, vec![9]);
+        let framed = grey().framed(Size::new(3, 2), (1, 1), [5, 5, 5, 255]);
+        assert_eq!((framed.layout, framed.pixels), (Layout::Grey, vec![5, 5, 5, 5, 9, 5]));
+        let framed = grey().framed(Size::new(2, 1), (1, 0), [1, 2, 3, 255]);
+        assert_eq!((framed.layout, framed.pixels), (Layout::Rgb, vec![1, 2, 3, 9, 9, 9]));
+        let framed = grey().framed(Size::new(2, 1), (0, 0), [1, 2, 3, 0]);
+        assert_eq!((framed.layout, framed.pixels), (Layout::Rgba, vec![9, 9, 9, 255, 1, 2, 3, 0]));
+    }
+
+    #[test]
+    fn flattening_mixes_by_alpha() {
+        let picture = |a| Picture::new(Size::new(1, 1), Layout::Rgba, vec![200, 100, 0, a]);
+        assert_eq!(picture(0).flattened([10, 20, 30, 255]).pixels, [10, 20, 30]);
+        assert_eq!(picture(255).flattened([10, 20, 30, 255]).pixels, [200, 100, 0]);
+        assert_eq!(picture(128).flattened([0, 0, 255, 255]).pixels, [100, 50, 127]);
+        assert_eq!(picture(255).without_idle_alpha().layout, Layout::Rgb);
+        assert_eq!(picture(254).without_idle_alpha().layout, Layout::Rgba);
+    }
+
+    #[test]
+    fn a_cut_keeps_its_rows() {
+        let picture = Picture::new(Size::new(3, 2), Layout::Grey, vec![0, 1, 2, 3, 4, 5]);
+        assert_eq!(picture.cut(1, 0, Size::new(2, 2)).pixels, [1, 2, 4, 5]);
+    }
+}

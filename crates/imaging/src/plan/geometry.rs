@@ -1,0 +1,288 @@
+//! Where a picture lands on a print: sizes, crops and offsets, as a pure
+//! function of numbers. Owns the five fits; refuses pixels.
+//!
+//! The fits and their rounding are sharp's (<https://sharp.pixelplumbing.com/api-resize>):
+//! the scaled size is rounded to the nearest pixel and at least 1; the crop of
+//! `cover` lies on a whole pixel of the scaled picture, the middle rounded
+//! towards the bottom right; the offset of `contain` is rounded towards the top
+//! left. One difference, which the recipe documents: a missing side follows
+//! from the aspect ratio in every fit, `fill` included.
+
+use crate::planes::{CropBox, Orientation};
+use crate::recipe::{Fit, Place, Position, Resize};
+
+/// Width and height in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) width: u32,
+    pub(crate) height: u32,
+}
+
+impl Size {
+    pub(crate) const fn new(width: u32, height: u32) -> Self {
+        Self { width, height }
+    }
+
+    pub(crate) const fn pixels(self) -> u64 {
+        self.width as u64 * self.height as u64
+    }
+
+    /// The size once turned; the size before turning of one turned.
+    pub(crate) const fn turned(self, orientation: Orientation) -> Self {
+        let (width, height) = orientation.size(self.width, self.height);
+        Self { width, height }
+    }
+}
+
+impl CropBox {
+    /// The whole of a picture.
+    pub(crate) fn of(size: Size) -> Self {
+        Self::whole(size.width, size.height)
+    }
+
+    /// The same part of the picture when the picture is held at another size.
+    pub(crate) fn rescaled(self, from: Size, to: Size) -> Self {
+        let sx = f64::from(to.width) / f64::from(from.width);
+        let sy = f64::from(to.height) / f64::from(from.height);
+        // Rounding may put the far edge a hair outside, which the resizer refuses.
+        let left = (self.left * sx).min(f64::from(to.width));
+        let top = (self.top * sy).min(f64::from(to.height));
+        Self {
+            left,
+            top,
+            width: (self.width * sx).min(f64::from(to.width) - left),
+            height: (self.height * sy).min(f64::from(to.height) - top),
+        }
+    }
+
+    /// The stored rectangle that is seen as `self` once a picture of `stored`
+    /// pixels has been turned by `orientation`.
+    pub(crate) fn before(mut self, orientation: Orientation, stored: Size) -> Self {
+        let (width, height) = orientation.size(stored.width, stored.height);
+        if orientation.flip_x {
+            self.left = (f64::from(width) - self.left - self.width).max(0.0);
+        }
+        if orientation.flip_y {
+            self.top = (f64::from(height) - self.top - self.height).max(0.0);
+        }
+        if orientation.transpose {
+            self = Self { left: self.top, top: self.left, width: self.height, height: self.width };
+        }
+        self
+    }
+}
+
+/// Which part of the picture is scaled to what size, and where that lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Placement {
+    /// The part of the picture that is used.
+    pub(crate) crop: CropBox,
+    /// The size of that part on the print.
+    pub(crate) scaled: Size,
+    /// The size of the print.
+    pub(crate) canvas: Size,
+    /// Left and top edge of the picture on the print.
+    pub(crate) offset: (u32, u32),
+}
+
+impl Placement {
+    /// Whether the print has bars around the picture.
+    pub(crate) fn has_bars(&self) -> bool {
+        self.scaled != self.canvas
+    }
+}
+
+/// Places a picture of `picture` pixels (neither side 0, orientation applied)
+/// on a print. Saturates at `u32::MAX` where a print would be larger: the
+/// caller compares with its limit.
+pub(crate) fn place(picture: Size, resize: Option<&Resize>) -> Placement {
+    let Some(resize) = resize else {
+        return Placement { crop: CropBox::of(picture), scaled: picture, canvas: picture, offset: (0, 0) };
+    };
+    let (w, h) = (f64::from(picture.width), f64::from(picture.height));
+    let (wanted_w, wanted_h) = match (resize.width, resize.height) {
+        (Some(width), Some(height)) => (width.get(), height.get()),
+        (width, height) => {
+            let scale = match (width, height) {
+                (Some(width), _) => f64::from(width.get()) / w,
+                (None, Some(height)) => f64::from(height.get()) / h,
+                // The recipe's parser refuses this; the picture as it is costs nothing.
+                (None, None) => 1.0,
+            };
+            let scale = if resize.enlarge { scale } else { scale.min(1.0) };
+            return uncropped(picture, Size::new(pixels(w * scale), pixels(h * scale)));
+        }
+    };
+    let (sx, sy) = (f64::from(wanted_w) / w, f64::from(wanted_h) / h);
+    let cap = |scale: f64| if resize.enlarge { scale } else { scale.min(1.0) };
+    let scaled_by = |scale: f64| Size::new(pixels(w * scale), pixels(h * scale));
+    match resize.fit {
+        Fit::Fill => uncropped(picture, Size::new(pixels(w * cap(sx)), pixels(h * cap(sy)))),
+        Fit::Inside => uncropped(picture, scaled_by(cap(sx.min(sy)))),
+        Fit::Outside => uncropped(picture, scaled_by(cap(sx.max(sy)))),
+        Fit::Contain => {
+            let scaled = scaled_by(cap(sx.min(sy)));
+            let canvas = Size::new(wanted_w, wanted_h);
+            let scaled = Size::new(scaled.width.min(canvas.width), scaled.height.min(canvas.height));
+            let Position { x, y } = resize.position;
+            Placement {
+                crop: CropBox::of(picture),
+                scaled,
+                canvas,
+                offset: (
+                    offset(canvas.width - scaled.width, x, Rounding::Down),
+                    offset(canvas.height - scaled.height, y, Rounding::Down),
+                ),
+            }
+        }
+        Fit::Cover => {
+            let whole = scaled_by(cap(sx.max(sy)));
+            let canvas = Size::new(wanted_w.min(whole.width), wanted_h.min(whole.height));
+            let Position { x, y } = resize.position;
+            let left = offset(whole.width - canvas.width, x, Rounding::Up);
+            let top = offset(whole.height - canvas.height, y, Rounding::Up);
+            let (back_x, back_y) = (w / f64::from(whole.width), h / f64::from(whole.height));
+            let crop = CropBox {
+                left: f64::from(left) * back_x,
+                top: f64::from(top) * back_y,
+                width: f64::from(canvas.width) * back_x,
+                height: f64::from(canvas.height) * back_y,
+            };
+            Placement { crop: crop.rescaled(picture, picture), scaled: canvas, canvas, offset: (0, 0) }
+        }
+    }
+}
+
+fn uncropped(picture: Size, scaled: Size) -> Placement {
+    Placement { crop: CropBox::of(picture), scaled, canvas: scaled, offset: (0, 0) }
+}
+
+fn pixels(side: f64) -> u32 {
+    side.round().max(1.0) as u32
+}
+
+#[derive(Clone, Copy)]
+enum Rounding {
+    Down,
+    Up,
+}
+
+fn offset(slack: u32, place: Place, rounding: Rounding) -> u32 {
+    match (place, rounding) {
+        (Place::Start, _) => 0,
+        (Place::Center, Rounding::Down) => slack / 2,
+        (Place::Center, Rounding::Up) => slack.div_ceil(2),
+        (Place::End, _) => slack,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::num::NonZeroU32;
+
+    const MIDDLE: Position = Position { x: Place::Center, y: Place::Center };
+
+    fn resize(width: u32, height: u32, fit: Fit, enlarge: bool) -> Resize {
+        Resize {
+            width: NonZeroU32::new(width),
+            height: NonZeroU32::new(height),
+            fit,
+            position: MIDDLE,
+            enlarge,
+        }
+    }
+
+    /// Picture, box (0: absent), fit, enlarge → scaled, canvas, offset.
+    type Case = ((u32, u32), (u32, u32), Fit, bool, (u32, u32), (u32, u32), (u32, u32));
+
+    #[test]
+    fn every_fit_gives_sharps_sizes() {
+        let cases: &[Case] = &[
+            ((4000, 3000), (2048, 0), Fit::Inside, false, (2048, 1536), (2048, 1536), (0, 0)),
+            ((4000, 3000), (0, 300), Fit::Cover, false, (400, 300), (400, 300), (0, 0)),
+            ((4000, 3000), (800, 800), Fit::Inside, false, (800, 600), (800, 600), (0, 0)),
+            ((4000, 3000), (800, 800), Fit::Outside, false, (1067, 800), (1067, 800), (0, 0)),
+            ((4000, 3000), (800, 800), Fit::Fill, false, (800, 800), (800, 800), (0, 0)),
+            ((4000, 3000), (800, 800), Fit::Contain, false, (800, 600), (800, 800), (0, 100)),
+            ((4000, 3000), (800, 800), Fit::Cover, false, (800, 800), (800, 800), (0, 0)),
+            // Not enlarged.
+            ((100, 50), (800, 0), Fit::Inside, false, (100, 50), (100, 50), (0, 0)),
+            ((100, 50), (800, 800), Fit::Inside, false, (100, 50), (100, 50), (0, 0)),
+            ((100, 50), (800, 25), Fit::Fill, false, (100, 25), (100, 25), (0, 0)),
+            ((100, 50), (800, 20), Fit::Cover, false, (100, 20), (100, 20), (0, 0)),
+            ((100, 50), (801, 801), Fit::Contain, false, (100, 50), (801, 801), (350, 375)),
+            ((100, 50), (800, 800), Fit::Outside, false, (100, 50), (100, 50), (0, 0)),
+            // Enlarged.
+            ((100, 50), (800, 0), Fit::Inside, true, (800, 400), (800, 400), (0, 0)),
+            ((100, 50), (800, 800), Fit::Inside, true, (800, 400), (800, 400), (0, 0)),
+            ((100, 50), (800, 800), Fit::Cover, true, (800, 800), (800, 800), (0, 0)),
+            ((100, 50), (800, 800), Fit::Fill, true, (800, 800), (800, 800), (0, 0)),
+            // Never 0.
+            ((30_000, 1), (100, 0), Fit::Inside, false, (100, 1), (100, 1), (0, 0)),
+            ((30_000, 1), (100, 100), Fit::Inside, false, (100, 1), (100, 1), (0, 0)),
+        ];
+        for &((w, h), (bw, bh), fit, enlarge, scaled, canvas, offset) in cases {
+            let placed = place(Size::new(w, h), Some(&resize(bw, bh, fit, enlarge)));
+            let name = format!("{w}x{h} to {bw}x{bh} {fit:?} enlarge {enlarge}");
+            assert_eq!((placed.scaled.width, placed.scaled.height), scaled, "{name}: scaled");
+            assert_eq!((placed.canvas.width, placed.canvas.height), canvas, "{name}: canvas");
+            assert_eq!(placed.offset, offset, "{name}: offset");
+        }
+    }
+
+    #[test]
+    fn cover_crops_at_the_position() {
+        let at = |x, y| {
+            let mut resize = resize(300, 300, Fit::Cover, false);
+            resize.position = Position { x, y };
+            let crop = place(Size::new(600, 300), Some(&resize)).crop;
+            (crop.left, crop.top, crop.width, crop.height)
+        };
+        assert_eq!(at(Place::Start, Place::Center), (0.0, 0.0, 300.0, 300.0));
+        assert_eq!(at(Place::Center, Place::Start), (150.0, 0.0, 300.0, 300.0));
+        assert_eq!(at(Place::End, Place::End), (300.0, 0.0, 300.0, 300.0));
+    }
+
+    #[test]
+    fn without_a_resize_the_print_is_the_picture() {
+        let placed = place(Size::new(7, 5), None);
+        assert_eq!((placed.scaled, placed.canvas), (Size::new(7, 5), Size::new(7, 5)));
+        assert!(!placed.has_bars());
+    }
+
+    proptest! {
+        #[test]
+        fn no_side_is_0_and_the_crop_lies_in_the_picture(
+            w in 1_u32..=30_000, h in 1_u32..=30_000,
+            bw in 0_u32..=40_000, bh in 1_u32..=40_000,
+            fit in prop::sample::select(vec![Fit::Cover, Fit::Contain, Fit::Fill, Fit::Inside, Fit::Outside]),
+            x in prop::sample::select(vec![Place::Start, Place::Center, Place::End]),
+            y in prop::sample::select(vec![Place::Start, Place::Center, Place::End]),
+            enlarge: bool,
+        ) {
+            let mut resize = resize(bw, bh, fit, enlarge);
+            resize.position = Position { x, y };
+            let picture = Size::new(w, h);
+            let placed = place(picture, Some(&resize));
+            prop_assert!(placed.scaled.width >= 1 && placed.scaled.height >= 1);
+            prop_assert!(placed.offset.0 + placed.scaled.width <= placed.canvas.width);
+            prop_assert!(placed.offset.1 + placed.scaled.height <= placed.canvas.height);
+            let crop = placed.crop;
+            prop_assert!(crop.left >= 0.0 && crop.top >= 0.0 && crop.width > 0.0 && crop.height > 0.0);
+            prop_assert!(crop.left + crop.width <= f64::from(w) && crop.top + crop.height <= f64::from(h));
+            if !enlarge {
+                prop_assert!(placed.scaled.width <= w && placed.scaled.height <= h);
+            }
+            if bw > 0 {
+                if matches!(fit, Fit::Inside | Fit::Cover) {
+                    prop_assert!(placed.canvas.width <= bw && placed.canvas.height <= bh);
+                }
+                if fit == Fit::Contain {
+                    prop_assert_eq!(placed.canvas, Size::new(bw, bh));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A source picture by its header: what it is, how large, how it is turned and
+//! coloured. Read without allocating for pixels, and held against the limits
+//! that a header can break before anything else happens.
+
+pub(crate) mod gif;
+pub(crate) mod png;
+pub(crate) mod webp;
+
+use crate::colour::ColourSpace;
+use crate::error::Limit;
+use crate::exif::Exif;
+use crate::jpeg;
+use crate::plan::geometry::Size;
+use crate::planes::Orientation;
+use crate::recipe::Format;
+use crate::sniff::sniff;
+use crate::{Error, Header, Limits};
+use std::borrow::Cow;
+
+/// The parts of a header that only one format has.
+pub(crate) enum Kind<'a> {
+    Jpeg(jpeg::Header<'a>),
+    Png(png::PngHeader),
+    Webp(webp::WebpHeader),
+    Gif(gif::GifHeader),
+}
+
+/// A picture whose header has been read and is within the limits.
+pub(crate) struct Source<'a> {
+    pub(crate) bytes: &'a [u8],
+    /// As stored, before orientation.
+    pub(crate) stored: Size,
+    pub(crate) orientation: Orientation,
+    pub(crate) frames: u32,
+    pub(crate) colour: ColourSpace<'a>,
+    pub(crate) exif: Option<&'a [u8]>,
+    pub(crate) xmp: Option<Cow<'a, [u8]>>,
+    pub(crate) kind: Kind<'a>,
+}
+
+impl<'a> Source<'a> {
+    /// Reads the header and checks the limits on bytes, sides, pixels and frames.
+    pub(crate) fn read(bytes: &'a [u8], limits: &Limits) -> Result<Self, Error> {
+        at_most(Limit::InputBytes, "the file", bytes.len() as u64, limits.input_bytes, "bytes")?;
+        let source = match sniff(bytes)? {
+            Format::Jpeg => {
+                let mut header = jpeg::header(bytes)?;
+                let icc = header.icc.take();
+                Self {
+                    bytes,
+                    stored: Size::new(header.width, header.height),
+                    orientation: turned_by(header.exif),
+                    frames: 1,
+                    colour: icc.map_or(ColourSpace::Srgb, |icc| ColourSpace::Icc(Cow::Owned(icc))),
+                    exif: header.exif,
+                    xmp: header.xmp.map(Cow::Borrowed),
+                    kind: Kind::Jpeg(header),
+                }
+            }
+            Format::Png => png::read(bytes)?,
+            Format::Webp => webp::read(bytes)?,
+            Format::Gif => gif::read(bytes, limits)?,
+        };
+        let Size { width, height } = source.stored;
+        at_most(Limit::Side, "the longer side", u64::from(width.max(height)), limits.side.into(), "pixels")?;
+        at_most(Limit::Pixels, "the picture", source.stored.pixels(), limits.pixels, "pixels")?;
+        at_most(Limit::Frames, "the animation", source.frames.into(), limits.frames.into(), "frames")?;
+        Ok(source)
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        match self.kind {
+            Kind::Jpeg(_) => Format::Jpeg,
+            Kind::Png(_) => Format::Png,
+            Kind::Webp(_) => Format::Webp,
+            Kind::Gif(_) => Format::Gif,
+        }
+    }
+
+    /// The size as a person sees it.
+    pub(crate) fn seen(&self) -> Size {
+        self.stored.turned(self.orientation)
+    }
+
+    pub(crate) fn header(&self) -> Header {
+        let Size { width, height } = self.seen();
+        Header { format: self.format(), width, height, frames: self.frames }
+    }
+}
+
+/// The orientation that EXIF bytes ask for.
+fn turned_by(exif: Option<&[u8]>) -> Orientation {
+    exif.map_or(Orientation::UPRIGHT, |bytes| Exif::read(bytes).orientation)
+}
+
+/// Refuses a value over its limit, naming both.
+pub(crate) fn at_most(
+    which: Limit,
+    what: &'static str,
+    value: u64,
+    limit: u64,
+    unit: &str,
+) -> Result<(), Error> {
+    if value <= limit {
+        return Ok(());
+    }
+    Err(Error::OverLimit { which, what, value: format!("{value} {unit}"), limit: format!("{limit} {unit}") })
+}
