@@ -16,8 +16,10 @@ use crate::lambda::InvocationRecord;
 
 /// How many finished invocations are remembered.
 const REMEMBERED: usize = 1000;
+/// How many bytes of log they may have together; above it the oldest go.
+const REMEMBERED_BYTES: usize = 64 * 1024 * 1024;
 /// How far behind a listener may be.
-const BACKLOG: usize = 4096;
+const BACKLOG: usize = 1024;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Serialize)]
@@ -76,7 +78,26 @@ pub enum Activity {
 #[derive(Debug, Clone)]
 pub struct Feed {
     live: broadcast::Sender<Arc<Activity>>,
-    finished: Arc<Mutex<VecDeque<InvocationRecord>>>,
+    finished: Arc<Mutex<Memory>>,
+}
+
+/// The newest finished attempts, bounded in number and in bytes.
+#[derive(Debug, Default)]
+struct Memory {
+    records: VecDeque<InvocationRecord>,
+    bytes: usize,
+}
+
+impl Memory {
+    fn push(&mut self, record: InvocationRecord) {
+        let size = |record: &InvocationRecord| record.log.iter().map(String::len).sum::<usize>();
+        self.bytes += size(&record);
+        self.records.push_back(record);
+        while self.records.len() > REMEMBERED || (self.bytes > REMEMBERED_BYTES && self.records.len() > 1) {
+            let oldest = self.records.pop_front();
+            self.bytes -= oldest.as_ref().map_or(0, size);
+        }
+    }
 }
 
 impl Default for Feed {
@@ -95,11 +116,7 @@ impl Feed {
     /// Says that something happened.
     pub fn send(&self, activity: Activity) {
         if let Activity::Finished(record) = &activity {
-            let mut finished = self.finished.lock().unwrap_or_else(PoisonError::into_inner);
-            if finished.len() == REMEMBERED {
-                finished.pop_front();
-            }
-            finished.push_back(record.clone());
+            self.memory().push(record.clone());
         }
         // Nobody listening is fine.
         let _ = self.live.send(Arc::new(activity));
@@ -114,6 +131,26 @@ impl Feed {
     /// The newest finished attempts, oldest first.
     #[must_use]
     pub fn finished(&self) -> Vec<InvocationRecord> {
-        self.finished.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        self.memory().records.iter().cloned().collect()
     }
+
+    fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the records of an S3 event name, for people: `ObjectCreated:Put b/k`.
+pub(crate) fn subjects(payload: &[u8]) -> Vec<String> {
+    let Ok(event) = serde_json::from_slice::<Value>(payload) else { return Vec::new() };
+    let Some(records) = event["Records"].as_array() else { return Vec::new() };
+    records
+        .iter()
+        .filter_map(|record| {
+            let name = record["eventName"].as_str()?;
+            let bucket = record["s3"]["bucket"]["name"].as_str()?;
+            let key = record["s3"]["object"]["key"].as_str()?.replace('+', " ");
+            let key = percent_encoding::percent_decode_str(&key).decode_utf8_lossy();
+            Some(format!("{name} {bucket}/{key}"))
+        })
+        .collect()
 }

@@ -330,6 +330,37 @@ async fn a_shutdown_interrupts_and_the_next_start_finishes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_events_of_which_some_fail_each_ends_in_exactly_one_place() {
+    const EVENTS: u64 = 600;
+    let bench = Bench::new(|_| {});
+    for n in 0..EVENTS {
+        // One in 20 is poison; one in 20 crashes its environment, three times over.
+        let what = match n % 20 {
+            3 => "error",
+            7 => "exit",
+            _ => "ok",
+        };
+        bench.enqueue(json!({ "do": what, "n": n })).await;
+    }
+    bench.idle().await;
+    let failed = bench.invoker.failed_events().await.unwrap();
+    let mut given_up: Vec<u64> =
+        failed.iter().map(|event| event.envelope["requestPayload"]["n"].as_u64().unwrap()).collect();
+    given_up.sort_unstable();
+    let expected: Vec<u64> = (0..EVENTS).filter(|n| n % 20 == 3 || n % 20 == 7).collect();
+    assert_eq!(given_up, expected);
+    let finished = bench.feed.finished();
+    let succeeded: std::collections::HashSet<&str> = finished
+        .iter()
+        .filter(|record| record.outcome == "success")
+        .map(|record| record.request_id.as_str())
+        .collect();
+    assert_eq!(succeeded.len() as u64, EVENTS - expected.len() as u64);
+    assert_eq!(finished.len() as u64, EVENTS + 2 * expected.len() as u64);
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_more_environments_than_the_concurrency() {
     let bench = Bench::new(|spec| spec.concurrency = 2);
     for _ in 0..8 {

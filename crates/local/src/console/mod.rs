@@ -30,6 +30,9 @@ const PAGE: &str = include_str!("page.html");
 /// Nothing may be loaded from elsewhere, and nobody may frame the page.
 const CONTENT_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// How many invocations the state holds, each with its log.
+const SHOWN: usize = 200;
+
 /// What the console shows.
 pub(crate) struct Console {
     pub(crate) storage: Arc<Storage>,
@@ -114,17 +117,15 @@ async fn state(State(shared): State<Arc<Shared>>) -> Response {
         (Ok(queue), Ok(failed)) => (queue, failed),
         (Err(error), _) | (_, Err(error)) => return unavailable(&error.to_string()),
     };
-    let denials: Vec<_> = console
-        .authority
-        .recent_decisions()
-        .into_iter()
-        .filter(|entry| entry.decision.effect == Effect::Deny)
-        .collect();
+    let mut denials = console.authority.recent_decisions();
+    denials.retain(|entry| entry.decision.effect == Effect::Deny);
+    let mut invocations = console.feed.finished();
+    invocations.drain(..invocations.len().saturating_sub(SHOWN));
     Json(json!({
         "s3_endpoint": console.s3_endpoint,
         "buckets": buckets,
         "queue": queue,
-        "invocations": console.feed.finished(),
+        "invocations": invocations,
         "failed_events": failed,
         "denials": denials,
     }))

@@ -308,7 +308,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const HOUR: Duration = Duration::from_secs(3600);
+    const HOUR: Duration = Duration::from_hours(1);
 
     fn authority() -> (Authority, Credentials) {
         let root = Credentials::generate().unwrap();

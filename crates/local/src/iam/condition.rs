@@ -166,7 +166,7 @@ fn test(field: &str, operator: &str, values: &[String], variables: bool) -> Resu
         Some(base) => (base, true),
         None => (rest, false),
     };
-    let (negated, read): (bool, Box<dyn Fn(&str) -> Result<Operand, PolicyError> + '_>) = match base {
+    let (negated, read): (bool, Reader<'_>) = match base {
         "StringEquals" => (false, text(field, false, variables, false)),
         "StringNotEquals" => (true, text(field, false, variables, false)),
         "StringEqualsIgnoreCase" => (false, text(field, false, variables, true)),

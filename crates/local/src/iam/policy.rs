@@ -58,7 +58,7 @@ struct Patterns<T> {
     negated: bool,
     /// As written, for the explanation.
     written: Vec<String>,
-    patterns: Vec<T>,
+    read: Vec<T>,
 }
 
 /// Why a statement does not speak about a request; ordered by how near it came.
@@ -240,7 +240,7 @@ impl<T> Patterns<T> {
         at: &str,
         fields: &Map<String, Value>,
         [plain, not]: [&'static str; 2],
-        read: impl Fn(&str) -> Result<T, (String, &'static str)>,
+        parse: impl Fn(&str) -> Result<T, (String, &'static str)>,
     ) -> Result<Self, PolicyError> {
         let (field, negated, value) = match (fields.get(plain), fields.get(not)) {
             (Some(value), None) => (plain, false, value),
@@ -281,18 +281,18 @@ impl<T> Patterns<T> {
                 ));
             }
         };
-        let patterns = texts
+        let read = texts
             .iter()
-            .map(|text| read(text).map_err(|(problem, remedy)| PolicyError::new(&at, &problem, remedy)))
+            .map(|text| parse(text).map_err(|(problem, remedy)| PolicyError::new(&at, &problem, remedy)))
             .collect::<Result<_, _>>()?;
-        Ok(Self { field, negated, written: texts, patterns })
+        Ok(Self { field, negated, written: texts, read })
     }
 
     /// Whether the request lies within. A pattern whose variable has no value
     /// matches nothing, and an `Allow` with such a `Not…` says nothing.
     fn cover(&self, effect: Effect, matches: impl Fn(&T) -> Option<bool>) -> bool {
         let mut incomparable = false;
-        for pattern in &self.patterns {
+        for pattern in &self.read {
             match matches(pattern) {
                 Some(true) => return !self.negated,
                 Some(false) => {}

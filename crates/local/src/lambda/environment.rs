@@ -27,7 +27,7 @@ use super::memory;
 use super::output::Output;
 use super::runtime_api::{Api, Delivery};
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
-use crate::activity::{Activity, Feed};
+use crate::activity::{Activity, Feed, subjects};
 use crate::iam::SessionCredentials;
 
 /// What an environment is made from.
@@ -189,7 +189,7 @@ impl Environment {
         let mut waiting = environment.api.waiting();
         let outcome = tokio::select! {
             biased;
-            () = until_true(&mut waiting) => Ok(()),
+            () = until_waiting(&mut waiting) => Ok(()),
             status = environment.process.ended() => {
                 environment.drain_to_end().await;
                 Err(environment.api.take_init_error().unwrap_or_else(|| Failure::exited(request_id, status)))
@@ -297,7 +297,7 @@ impl Environment {
     pub(super) async fn settle(&self, patience: Duration) -> bool {
         let mut waiting = self.api.waiting();
         let settled = tokio::select! {
-            settled = tokio::time::timeout(patience, until_true(&mut waiting)) => settled.is_ok(),
+            settled = tokio::time::timeout(patience, until_waiting(&mut waiting)) => settled.is_ok(),
             _ = self.process.ended() => false,
         };
         self.process.busy.store(false, Ordering::Relaxed);
@@ -385,6 +385,7 @@ impl Environment {
         let mut record = InvocationRecord {
             request_id: attempt.request_id.clone(),
             attempt: attempt.number,
+            subjects: subjects(&attempt.payload),
             started_ms,
             outcome: name,
             error,
@@ -434,6 +435,10 @@ impl Environment {
 /// Waits until the value is true, or until nobody is left to make it so.
 pub(super) async fn until_true(value: &mut watch::Receiver<bool>) {
     let _ = value.wait_for(|value| *value).await;
+}
+
+async fn until_waiting(requests: &mut watch::Receiver<usize>) {
+    let _ = requests.wait_for(|count| *count > 0).await;
 }
 
 fn milliseconds(duration: Duration) -> f64 {

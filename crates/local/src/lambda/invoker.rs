@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -21,9 +20,9 @@ use super::environment::{Attempt, until_true};
 use super::outcome::{Condition, envelope};
 use super::pool::{Pool, Slot};
 use super::{Failure, InvocationRecord, Outcome};
-use crate::activity::Activity;
+use crate::activity::{Activity, subjects};
 use crate::database::Database;
-use crate::queue::{self, Counts, FailedEvent, Lease, Leased};
+use crate::queue::{self, Added, Counts, FailedEvent, Lease, Leased};
 
 /// What is under way.
 pub type Pending = Counts;
@@ -171,7 +170,7 @@ impl Invoker {
                     break;
                 };
                 let full = added.len() == BATCH as usize;
-                for (id, request_id, payload, created_ms) in added {
+                for Added { id, request_id, payload, created_ms } in added {
                     seen = id;
                     self.pool.feed().send(Activity::Queued {
                         request_id,
@@ -280,7 +279,7 @@ impl Invoker {
             match self.write(work.clone()).await {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::error!(%error, id, "the end of an invocation cannot be written; trying again")
+                    tracing::error!(%error, id, "the end of an invocation cannot be written; trying again");
                 }
             }
             let mut closing = self.closing.subscribe();
@@ -331,8 +330,9 @@ impl Invoker {
         let mut changes = self.changes.subscribe();
         loop {
             changes.mark_unchanged();
-            let pending = self.pending().await?;
-            if pending.queued + pending.running + pending.waiting == 0 {
+            let function = self.function().to_owned();
+            let empty = self.read(move |c| queue::is_empty(c, &function)).await?;
+            if empty && self.direct.load(Ordering::Acquire) == 0 {
                 return Ok(());
             }
             if changes.changed().await.is_err() {
@@ -360,20 +360,4 @@ impl Invoker {
         self.closing.send_replace(true);
         self.pool.close(patience).await;
     }
-}
-
-/// What the records of an S3 event name, for people: `ObjectCreated:Put b/k`.
-fn subjects(payload: &[u8]) -> Vec<String> {
-    let Ok(event) = serde_json::from_slice::<Value>(payload) else { return Vec::new() };
-    let Some(records) = event["Records"].as_array() else { return Vec::new() };
-    records
-        .iter()
-        .filter_map(|record| {
-            let name = record["eventName"].as_str()?;
-            let bucket = record["s3"]["bucket"]["name"].as_str()?;
-            let key = record["s3"]["object"]["key"].as_str()?.replace('+', " ");
-            let key = percent_encoding::percent_decode_str(&key).decode_utf8_lossy();
-            Some(format!("{name} {bucket}/{key}"))
-        })
-        .collect()
 }

@@ -131,6 +131,8 @@ pub struct InvocationRecord {
     pub request_id: String,
     /// 1 for the first.
     pub attempt: u32,
+    /// What the event names, for an S3 event: `ObjectCreated:Put bucket/key`.
+    pub subjects: Vec<String>,
     /// Milliseconds since 1970.
     pub started_ms: i64,
     /// `success`, `interrupted`, or the error's type.
@@ -257,6 +259,7 @@ mod tests {
         let mut record = InvocationRecord {
             request_id: "id".to_owned(),
             attempt: 1,
+            subjects: Vec::new(),
             started_ms: 0,
             outcome: "success".to_owned(),
             error: Value::Null,

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::activity::{Activity, Feed};
 
-/// A longer line is cut, as CloudWatch cuts events at 256 KiB.
+/// A longer line is cut, as `CloudWatch` cuts events at 256 KiB.
 const MOST_LINE_BYTES: usize = 256 * 1024;
 /// More than this of one invocation is counted, not kept.
 const MOST_LOG_BYTES: usize = 1024 * 1024;

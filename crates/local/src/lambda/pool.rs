@@ -12,11 +12,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::environment::{Attempt, Environment, Plan, announce_start, log_stream, until_true};
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
-use crate::activity::{Activity, Feed};
+use crate::activity::{Activity, Feed, subjects};
 use crate::iam::Authority;
 
 /// Session credentials are good for this long, and environments for half.
-const SESSION: Duration = Duration::from_secs(12 * 3600);
+const SESSION: Duration = Duration::from_hours(12);
 
 /// The environments of one function.
 pub struct Pool {
@@ -86,31 +86,14 @@ impl Pool {
     }
 
     async fn attempt(self: &Arc<Self>, slot: Slot, attempt: &Attempt) -> (InvocationRecord, Outcome) {
-        let started = Instant::now();
-        let mut closing = self.closing.subscribe();
-        let warm = self.warm();
-        let mut environment = match warm {
+        let mut environment = match self.warm() {
             Some(environment) => environment,
-            None => {
-                let log_stream = log_stream();
-                let cold = tokio::select! {
-                    cold = self.start(log_stream.clone(), &attempt.request_id) => cold,
-                    () = until_true(&mut closing) => {
-                        return (self.unstarted(attempt, log_stream, started, "interrupted", Value::Null, Vec::new()), Outcome::Interrupted);
-                    }
-                };
-                match cold {
-                    Ok(environment) => environment,
-                    Err(failed) => {
-                        let (failure, log) = *failed;
-                        let error = failure.payload_json();
-                        let record =
-                            self.unstarted(attempt, log_stream, started, &failure.error_type, error, log);
-                        return (record, Outcome::Failure(failure));
-                    }
-                }
-            }
+            None => match self.cold(attempt).await {
+                Ok(environment) => environment,
+                Err(ended) => return *ended,
+            },
         };
+        let closing = self.closing.subscribe();
         let (record, outcome) = environment.invoke(attempt, &self.spec, &self.identity, closing).await;
         if environment.is_alive() && !matches!(outcome, Outcome::Interrupted) {
             let pool = Arc::clone(self);
@@ -118,6 +101,31 @@ impl Pool {
             tokio::spawn(async move { pool.give_back(environment, slot).await });
         }
         (record, outcome)
+    }
+
+    /// A new environment, or how the attempt ended without one.
+    async fn cold(&self, attempt: &Attempt) -> Result<Environment, Box<(InvocationRecord, Outcome)>> {
+        let started = Instant::now();
+        let log_stream = log_stream();
+        let mut closing = self.closing.subscribe();
+        let cold = tokio::select! {
+            cold = self.start(log_stream.clone(), &attempt.request_id) => Some(cold),
+            () = until_true(&mut closing) => None,
+        };
+        let unstarted =
+            |outcome: &str, error, log| self.unstarted(attempt, log_stream, started, outcome, error, log);
+        match cold {
+            Some(Ok(environment)) => Ok(environment),
+            Some(Err(failed)) => {
+                let (failure, log) = *failed;
+                let record = unstarted(&failure.error_type, failure.payload_json(), log);
+                Err(Box::new((record, Outcome::Failure(failure))))
+            }
+            None => {
+                let record = unstarted("interrupted", Value::Null, Vec::new());
+                Err(Box::new((record, Outcome::Interrupted)))
+            }
+        }
     }
 
     fn warm(&self) -> Option<Environment> {
@@ -175,6 +183,7 @@ impl Pool {
         let mut record = InvocationRecord {
             request_id: attempt.request_id.clone(),
             attempt: attempt.number,
+            subjects: subjects(&attempt.payload),
             started_ms: began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64,
             outcome: outcome.to_owned(),
             error,

@@ -53,8 +53,9 @@ pub(super) struct Api {
     pub(super) extensions: Extensions,
     slot: Mutex<Slot>,
     offer: Notify,
-    /// Whether the runtime is waiting for an event now.
-    waiting: watch::Sender<bool>,
+    /// How many requests for the next event are open: a runtime that connects
+    /// anew may do so before its old connection is seen to be gone.
+    waiting: watch::Sender<usize>,
     init_error: Mutex<Option<Failure>>,
 }
 
@@ -65,7 +66,7 @@ impl Api {
             extensions: Extensions::default(),
             slot: Mutex::default(),
             offer: Notify::new(),
-            waiting: watch::Sender::new(false),
+            waiting: watch::Sender::new(0),
             init_error: Mutex::default(),
         })
     }
@@ -83,8 +84,8 @@ impl Api {
             .with_state(self)
     }
 
-    /// Whether the runtime waits for an event, now and from now on.
-    pub(super) fn waiting(&self) -> watch::Receiver<bool> {
+    /// How many requests for the next event are open, now and from now on.
+    pub(super) fn waiting(&self) -> watch::Receiver<usize> {
         self.waiting.subscribe()
     }
 
@@ -143,14 +144,14 @@ struct Waiting<'a>(&'a Api);
 
 impl<'a> Waiting<'a> {
     fn begin(api: &'a Api) -> Self {
-        api.waiting.send_replace(true);
+        api.waiting.send_modify(|count| *count += 1);
         Self(api)
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.waiting.send_replace(false);
+        self.0.waiting.send_modify(|count| *count -= 1);
     }
 }
 

@@ -84,8 +84,8 @@ impl FunctionSpec {
             init_timeout: Duration::from_secs(10),
             concurrency: 2,
             retries: 2,
-            retry_delays: vec![Duration::from_secs(60), Duration::from_secs(120)],
-            maximum_event_age: Duration::from_secs(6 * 3600),
+            retry_delays: vec![Duration::from_mins(1), Duration::from_mins(2)],
+            maximum_event_age: Duration::from_hours(6),
             role: format!("{name}-role"),
         }
     }
@@ -104,7 +104,7 @@ impl FunctionSpec {
         if !(128..=10_240).contains(&self.memory_mb) {
             return range("memory", format!("{} MB", self.memory_mb), "128 to 10240 MB");
         }
-        if self.timeout.is_zero() || self.timeout > Duration::from_secs(900) {
+        if self.timeout.is_zero() || self.timeout > Duration::from_mins(15) {
             return range("timeout", format!("{:?}", self.timeout), "more than 0 and at most 900 seconds");
         }
         if self.init_timeout.is_zero() {
@@ -177,8 +177,8 @@ mod tests {
 
     #[test]
     fn limits_are_checked_one_by_one() {
-        assert_eq!(shell().check(), Ok(()));
         type Change = fn(&mut FunctionSpec);
+        assert_eq!(shell().check(), Ok(()));
         let changes: [(&str, Change); 9] = [
             ("name", |spec| spec.name = "no spaces".to_owned()),
             ("memory", |spec| spec.memory_mb = 64),

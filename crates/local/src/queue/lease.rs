@@ -36,6 +36,19 @@ pub enum Lease {
     Nothing(Option<i64>),
 }
 
+/// An invocation as it was queued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// The row; later ones have higher ids.
+    pub id: i64,
+    /// A UUID, the same through all attempts.
+    pub request_id: String,
+    /// The event as JSON.
+    pub payload: Vec<u8>,
+    /// Milliseconds since 1970.
+    pub created_ms: i64,
+}
+
 /// How many invocations are where.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -163,6 +176,13 @@ pub fn requeue(tx: &Transaction<'_>, failed_id: i64, now_ms: i64) -> rusqlite::R
     Ok(true)
 }
 
+/// Whether no invocation of `function` is queued, running or waiting.
+pub fn is_empty(connection: &Connection, function: &str) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM invocations WHERE function = ?1)")?
+        .query_row([function_name(function)], |row| row.get(0))
+}
+
 /// How many invocations of `function` are where.
 pub fn counts(connection: &Connection, function: &str) -> rusqlite::Result<Counts> {
     let function = function_name(function);
@@ -181,19 +201,27 @@ pub fn counts(connection: &Connection, function: &str) -> rusqlite::Result<Count
 }
 
 /// Invocations of `function` with a row id above `after`, oldest first, at
-/// most `limit`, each as `(id, request id, payload, created)`.
+/// most `limit`.
 pub fn added_since(
     connection: &Connection,
     function: &str,
     after: i64,
     limit: u32,
-) -> rusqlite::Result<Vec<(i64, String, Vec<u8>, i64)>> {
+) -> rusqlite::Result<Vec<Added>> {
     connection
+        // The plus keeps SQLite from the index of functions, by which it would
+        // have to read and sort all rows.
         .prepare_cached(
-            "SELECT id, request_id, payload, created_ms FROM invocations WHERE function = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+            "SELECT id, request_id, payload, created_ms FROM invocations
+             WHERE +function = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
         )?
         .query_map(params![function_name(function), after, limit], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok(Added {
+                id: row.get(0)?,
+                request_id: row.get(1)?,
+                payload: row.get(2)?,
+                created_ms: row.get(3)?,
+            })
         })?
         .collect()
 }

@@ -6,9 +6,9 @@
 
 mod lease;
 
-pub use lease::{Counts, FailedEvent, Lease, Leased};
+pub use lease::{Added, Counts, FailedEvent, Lease, Leased};
 pub use lease::{
-    added_since, complete, counts, fail, failed_events, lease, recover, release, requeue, retry,
+    added_since, complete, counts, fail, failed_events, is_empty, lease, recover, release, requeue, retry,
 };
 
 use rusqlite::{Transaction, params};
