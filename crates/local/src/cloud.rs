@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::activity::{Activity, Feed};
 use crate::console::{self, Console};
 use crate::iam::{Authority, Credentials, CredentialsError, Policy, PolicyError};
-use crate::lambda::{FunctionSpec, Identity, InvocationRecord, Invoker, Outcome, Pending, Pool, SpecError};
+use crate::lambda::{
+    FunctionSpec, Identity, InvocationRecord, Invoker, Outcome, Pending, Pool, SpecError, end_orphans,
+};
 use crate::notify::{Place, Rule};
 use crate::queue::FailedEvent;
 use crate::s3::{self, S3Settings};
@@ -292,6 +294,7 @@ fn furnish(storage: &Storage, config: &CloudConfig, arn: &str) -> Result<(), Sta
 struct Opened {
     storage: Storage,
     credentials: Credentials,
+    mark: String,
 }
 
 fn open(config: &CloudConfig, changes: watch::Sender<u64>, arn: &str) -> Result<Opened, StartError> {
@@ -304,7 +307,16 @@ fn open(config: &CloudConfig, changes: watch::Sender<u64>, arn: &str) -> Result<
             .map_err(StartError::Credentials)?,
     };
     furnish(&storage, config, arn)?;
-    Ok(Opened { storage, credentials })
+    // The folder is locked, so whoever carries its mark has lost its cloud.
+    let mark = std::fs::canonicalize(&config.data_dir)
+        .unwrap_or_else(|_| config.data_dir.clone())
+        .display()
+        .to_string();
+    let orphans = end_orphans(&mark);
+    if orphans > 0 {
+        tracing::warn!(orphans, "ended functions that an earlier process had left running");
+    }
+    Ok(Opened { storage, credentials, mark })
 }
 
 impl Cloud {
@@ -321,6 +333,7 @@ impl Cloud {
             region: config.region.clone(),
             account: config.account.clone(),
             function: config.function.name.clone(),
+            mark: String::new(),
         };
         let changes = watch::Sender::new(0);
         let (config, opened) = {
@@ -334,7 +347,8 @@ impl Cloud {
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
         };
-        let Opened { storage, credentials } = opened?;
+        let Opened { storage, credentials, mark } = opened?;
+        let identity = Identity { mark, ..identity };
         let storage = Arc::new(storage);
         let authority = Arc::new(Authority::new(&config.account, credentials.clone()));
         authority.put_role(&config.function.role, vec![policy]);

@@ -67,7 +67,7 @@ async fn send(cloud: &Cloud, method: &'static str, path: &str, body: &[u8]) -> (
 }
 
 async fn idle(cloud: &Cloud) {
-    tokio::time::timeout(Duration::from_secs(60), cloud.idle()).await.expect("idle").unwrap();
+    tokio::time::timeout(Duration::from_mins(1), cloud.idle()).await.expect("idle").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,6 +163,8 @@ async fn what_a_cloud_left_undone_the_next_one_finishes() {
     again.shutdown().await;
 }
 
+type Change = Box<dyn FnOnce(&mut CloudConfig)>;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_reason_not_to_start_is_one_line_with_its_remedy() {
     let folder = tempfile::tempdir().unwrap();
@@ -170,7 +172,6 @@ async fn each_reason_not_to_start_is_one_line_with_its_remedy() {
     let busy = taken.local_addr().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    type Change = Box<dyn FnOnce(&mut CloudConfig)>;
     let cases: Vec<(&str, &str, Change)> = vec![
         ("port is in use", "another port", Box::new(move |c| c.s3_addr = busy)),
         ("the console cannot listen", "another port", Box::new(move |c| c.console_addr = Some(busy))),

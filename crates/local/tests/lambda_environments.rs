@@ -10,7 +10,7 @@ use bytes::Bytes;
 use minilab_local::activity::{Activity, Feed};
 use minilab_local::database::Database;
 use minilab_local::iam::{Authority, Credentials};
-use minilab_local::lambda::{FunctionSpec, Identity, InvocationRecord, Invoker, Outcome, Pool};
+use minilab_local::lambda::{FunctionSpec, Identity, InvocationRecord, Invoker, Outcome, Pool, end_orphans};
 use minilab_local::queue;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -45,6 +45,7 @@ impl Bench {
             region: "us-east-1".to_owned(),
             account: "123456789012".to_owned(),
             function: spec.name.clone(),
+            mark: folder.path().display().to_string(),
         };
         let feed = Feed::new();
         let database = Arc::new(Database::open(&folder.path().join("q.db"), &[queue::SCHEMA]).unwrap());
@@ -63,7 +64,7 @@ impl Bench {
     }
 
     async fn idle(&self) {
-        tokio::time::timeout(Duration::from_secs(60), self.invoker.idle()).await.expect("idle").unwrap();
+        tokio::time::timeout(Duration::from_mins(1), self.invoker.idle()).await.expect("idle").unwrap();
     }
 
     async fn close(self) -> tempfile::TempDir {
@@ -158,6 +159,7 @@ async fn the_environment_holds_what_lambda_sets_and_nothing_of_the_parents() {
             "PATH",
             "TZ",
             "_HANDLER",
+            "_LOCAL_CLOUD",
         ]
     );
     assert!(answer["env"]["AWS_ACCESS_KEY_ID"].as_str().unwrap().starts_with("ASIA"));
@@ -245,6 +247,30 @@ async fn what_the_program_started_is_killed_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hung_child_whose_cloud_is_gone_is_found_by_its_mark() {
+    let bench = Bench::new(|_| {});
+    let mark = bench.folder.path().display().to_string();
+    let mut live = bench.feed.subscribe();
+    let invoker = Arc::clone(&bench.invoker);
+    let hung = tokio::spawn(async move { invoker.invoke(Bytes::from_static(br#"{"do":"child"}"#)).await });
+    tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            if matches!(&*live.recv().await.unwrap(), Activity::Log { line, .. } if line.starts_with("child ")) {
+                return;
+            }
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(end_orphans("another"), 0);
+    // What the child started has its environment, and is in its group.
+    assert_eq!(end_orphans(&mark), 1);
+    let (record, _) = hung.await.unwrap();
+    assert_eq!(error_of(&record).0, "Runtime.ExitError");
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_extension_registers_and_sees_invocations() {
     let bench = Bench::new(|spec| spec.env.push(("PROBE_EXTENSION".to_owned(), "1".to_owned())));
     let mut live = bench.feed.subscribe();
@@ -295,7 +321,7 @@ async fn a_poison_event_gets_exactly_two_retries_and_others_flow() {
 async fn an_event_past_its_age_goes_to_the_destination_with_its_last_error() {
     let bench = Bench::new(|spec| {
         spec.maximum_event_age = Duration::from_secs(2);
-        spec.retry_delays = vec![Duration::from_secs(60)];
+        spec.retry_delays = vec![Duration::from_mins(1)];
     });
     bench.enqueue(json!({ "do": "error" })).await;
     bench.idle().await;

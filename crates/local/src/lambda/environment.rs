@@ -7,7 +7,8 @@
 //! The child's whole process group is killed on a timeout, on memory over the
 //! limit, and when the environment is dropped. A parent that is itself killed
 //! with SIGKILL cannot do that; then the child finds its Runtime API gone at
-//! the next request, and every runtime ends on that.
+//! the next request, and every runtime ends on that. One that hangs is ended
+//! by the cloud's next start ([`super::end_orphans`]).
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,6 +25,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::memory;
+use super::orphan::MARK;
 use super::output::Output;
 use super::runtime_api::{Api, Delivery};
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
@@ -459,6 +461,7 @@ fn variables(plan: &Plan<'_>, runtime_api: &str) -> Vec<(&'static str, String)> 
     let Plan { spec, identity, credentials, log_stream, s3_endpoint, .. } = plan;
     let task_root = spec.command.parent().unwrap_or(&spec.command).display().to_string();
     let mut variables = vec![
+        (MARK, identity.mark.clone()),
         ("_HANDLER", "bootstrap".to_owned()),
         ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_owned()),
         ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),

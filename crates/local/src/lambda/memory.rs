@@ -53,7 +53,7 @@ fn members(group: i32) -> Vec<i32> {
 
 /// The fifth field of `/proc/pid/stat`; the second is in parentheses and may
 /// hold anything, so reading starts behind the last parenthesis.
-fn group_of(pid: i32) -> Option<i32> {
+pub(super) fn group_of(pid: i32) -> Option<i32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(')')?.1.split_whitespace().nth(2)?.parse().ok()
 }

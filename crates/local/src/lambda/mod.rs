@@ -16,6 +16,7 @@ mod environment;
 mod extension;
 mod invoker;
 mod memory;
+mod orphan;
 mod outcome;
 mod output;
 mod pool;
@@ -23,6 +24,7 @@ mod runtime_api;
 mod spec;
 
 pub use invoker::{Invoker, Pending};
+pub use orphan::end_orphans;
 pub use outcome::{Failure, InvocationRecord, Outcome};
 pub use pool::Pool;
 pub use spec::{FunctionSpec, Identity, SpecError};

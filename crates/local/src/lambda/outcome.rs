@@ -282,8 +282,12 @@ mod tests {
 
     #[test]
     fn the_envelope_has_the_documented_fields() {
-        let identity =
-            Identity { region: "us-east-1".into(), account: "123456789012".into(), function: "f".into() };
+        let identity = Identity {
+            region: "us-east-1".into(),
+            account: "123456789012".into(),
+            function: "f".into(),
+            mark: String::new(),
+        };
         let made = envelope(
             &identity,
             "id",

@@ -157,6 +157,9 @@ pub struct Identity {
     pub account: String,
     /// The function's name.
     pub function: String,
+    /// What marks this cloud's children, so that a later start can find those
+    /// whose cloud was killed; the same for one data folder, unlike any other.
+    pub mark: String,
 }
 
 impl Identity {

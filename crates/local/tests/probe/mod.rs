@@ -5,9 +5,9 @@
 pub(crate) mod s3;
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use minilab_local::lambda::FunctionSpec;
@@ -19,7 +19,7 @@ pub(crate) fn spec(entry: &str) -> FunctionSpec {
     FunctionSpec {
         args: [entry, "--exact", "--ignored", "--nocapture"].map(str::to_owned).to_vec(),
         timeout: Duration::from_secs(20),
-        ..FunctionSpec::new("probe", PathBuf::from(own))
+        ..FunctionSpec::new("probe", own)
     }
 }
 
@@ -47,10 +47,10 @@ fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> O
     let mut stream = TcpStream::connect(&api).ok()?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {api}\r\nConnection: close\r\n");
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     if !headers.iter().any(|(name, _)| *name == "Transfer-Encoding") {
-        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        let _ = write!(head, "Content-Length: {}\r\n", body.len());
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).ok()?;
@@ -113,7 +113,7 @@ pub(crate) fn run() {
             );
             std::process::exit(1);
         }
-        Some("hang") => std::thread::sleep(Duration::from_secs(600)),
+        Some("hang") => std::thread::sleep(Duration::from_mins(10)),
         _ => {}
     }
     if variable("PROBE_EXTENSION").is_some() {
@@ -132,6 +132,10 @@ pub(crate) fn run() {
             }
         });
     }
+    serve();
+}
+
+fn serve() {
     let mut handled = 0;
     while let Some(next) = request("GET", "/2018-06-01/runtime/invocation/next", &[], b"") {
         let Some(id) = next.headers.get("lambda-runtime-aws-request-id") else { break };
@@ -139,12 +143,12 @@ pub(crate) fn run() {
         handled += 1;
         println!("handling {event}");
         let respond = format!("/2018-06-01/runtime/invocation/{id}/response");
-        if let (Some(target), Some(records)) = (variable("PROBE_COPY_TO"), event["Records"].as_array()) {
-            if let Err(message) = records.iter().try_for_each(|record| copy(record, &target)) {
-                let body = json!({ "errorType": "Probe.CopyFailed", "errorMessage": message }).to_string();
-                request("POST", &format!("/2018-06-01/runtime/invocation/{id}/error"), &[], body.as_bytes());
-                continue;
-            }
+        if let (Some(target), Some(records)) = (variable("PROBE_COPY_TO"), event["Records"].as_array())
+            && let Err(message) = records.iter().try_for_each(|record| copy(record, &target))
+        {
+            let body = json!({ "errorType": "Probe.CopyFailed", "errorMessage": message }).to_string();
+            request("POST", &format!("/2018-06-01/runtime/invocation/{id}/error"), &[], body.as_bytes());
+            continue;
         }
         match event["do"].as_str().unwrap_or("ok") {
             "error" => {
@@ -156,11 +160,11 @@ pub(crate) fn run() {
             }
             "exit" => std::process::exit(7),
             "abort" => std::process::abort(),
-            "hang" => std::thread::sleep(Duration::from_secs(600)),
+            "hang" => std::thread::sleep(Duration::from_mins(10)),
             "child" => {
-                let child = std::process::Command::new("/bin/sleep").arg("600").spawn().unwrap();
+                let mut child = std::process::Command::new("/bin/sleep").arg("600").spawn().unwrap();
                 println!("child {}", child.id());
-                std::thread::sleep(Duration::from_secs(600));
+                let _ = child.wait();
             }
             "eat" => {
                 let mut held: Vec<Vec<u8>> = Vec::new();

@@ -2,6 +2,7 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>)
 //! so that the tests share no code with what they test.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
@@ -17,7 +18,10 @@ pub(crate) struct Signer {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn hmac(key: &[u8], text: &str) -> Vec<u8> {
@@ -43,7 +47,10 @@ impl Signer {
         }
         let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
-        let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+        let lines = headers.iter().fold(String::new(), |mut lines, (name, value)| {
+            let _ = writeln!(lines, "{name}:{value}");
+            lines
+        });
         let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{}", headers[1].1);
         let scope = format!("{date}/us-east-1/s3/aws4_request");
         let to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex(&Sha256::digest(&canonical)));
@@ -55,14 +62,15 @@ impl Signer {
         let signature = hex(&hmac(&key, &to_sign));
         let mut head = format!("{method} {path} HTTP/1.1\r\n");
         for (name, value) in &headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(head, "{name}: {value}\r\n");
         }
-        head.push_str(&format!(
+        let _ = write!(
+            head,
             "authorization: AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}\r\n\
              content-length: {}\r\nconnection: close\r\n\r\n",
             self.access_key_id,
             body.len()
-        ));
+        );
         exchange(host, &head, body)
     }
 }
