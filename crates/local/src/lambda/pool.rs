@@ -27,6 +27,8 @@ pub struct Pool {
     feed: Feed,
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Environment>>,
+    /// How many environments have answered and are on their way back.
+    returning: watch::Sender<usize>,
     closing: watch::Sender<bool>,
 }
 
@@ -56,6 +58,7 @@ impl Pool {
             feed,
             slots,
             idle: Mutex::default(),
+            returning: watch::Sender::new(0),
             closing: watch::Sender::new(false),
         })
     }
@@ -86,7 +89,7 @@ impl Pool {
     }
 
     async fn attempt(self: &Arc<Self>, slot: Slot, attempt: &Attempt) -> (InvocationRecord, Outcome) {
-        let mut environment = match self.warm() {
+        let mut environment = match self.warm_or_returning().await {
             Some(environment) => environment,
             None => match self.cold(attempt).await {
                 Ok(environment) => environment,
@@ -97,6 +100,7 @@ impl Pool {
         let (record, outcome) = environment.invoke(attempt, &self.spec, &self.identity, closing).await;
         if environment.is_alive() && !matches!(outcome, Outcome::Interrupted) {
             let pool = Arc::clone(self);
+            self.returning.send_modify(|count| *count += 1);
             // Off the answer's way: the runtime may still have to come back.
             tokio::spawn(async move { pool.give_back(environment, slot).await });
         }
@@ -128,6 +132,20 @@ impl Pool {
         }
     }
 
+    /// A warm environment, waiting a moment for one that is just coming back:
+    /// that takes a runtime about a millisecond, a start far longer.
+    async fn warm_or_returning(&self) -> Option<Environment> {
+        const MOMENT: Duration = Duration::from_millis(20);
+        let mut returning = self.returning.subscribe();
+        if let Some(environment) = self.warm() {
+            return Some(environment);
+        }
+        if *returning.borrow_and_update() > 0 {
+            let _ = tokio::time::timeout(MOMENT, returning.changed()).await;
+        }
+        self.warm()
+    }
+
     fn warm(&self) -> Option<Environment> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|environment| environment.is_alive() && environment.age() < SESSION / 2);
@@ -144,6 +162,7 @@ impl Pool {
         if settled && !*self.closing.borrow() {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(environment);
         }
+        self.returning.send_modify(|count| *count -= 1);
         drop(slot);
     }
 
