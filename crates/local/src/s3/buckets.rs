@@ -27,7 +27,7 @@ impl Service {
         let prefix = input.prefix.clone().unwrap_or_default();
         let after = input.continuation_token.unwrap_or_default();
         let region = self.storage.place().region.clone();
-        let mut buckets = self.run(|storage| storage.buckets()).await?;
+        let mut buckets = self.run(crate::storage::Storage::buckets).await?;
         buckets.retain(|bucket| bucket.name.starts_with(&prefix) && bucket.name > after);
         let more = buckets.len() > limit;
         buckets.truncate(limit);

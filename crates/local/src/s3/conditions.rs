@@ -10,6 +10,7 @@ use std::ops::Range;
 
 /// The conditions of a read or of a copy's source.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_field_names, reason = "the headers' own names")]
 pub(crate) struct ReadConditions {
     pub(crate) if_match: Option<EtagMatch>,
     pub(crate) if_none_match: Option<EtagMatch>,

@@ -5,9 +5,10 @@
 
 use crate::notify::Origin;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use s3s::{Body, HttpResponse};
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use uuid::Uuid;
 
@@ -50,6 +51,10 @@ impl Exchange {
         let (mut parts, mut body) = response.into_parts();
         insert(&mut parts.headers, "x-amz-request-id", &self.request_id);
         insert(&mut parts.headers, "x-amz-id-2", &self.host_id);
+        // `s3s` answers 206 to a GET of a range, and forgets it for HEAD.
+        if parts.status == StatusCode::OK && parts.headers.contains_key(CONTENT_RANGE) {
+            parts.status = StatusCode::PARTIAL_CONTENT;
+        }
         let failed = parts.status.is_client_error() || parts.status.is_server_error();
         if parts.status == StatusCode::NOT_MODIFIED || (failed && method == Method::HEAD) {
             parts.headers.remove(CONTENT_LENGTH);
@@ -94,7 +99,8 @@ fn complete_error(document: &Bytes, path: &str, exchange: &Exchange) -> Bytes {
     ];
     for (name, value) in fields {
         if !head.contains(&format!("<{name}>")) {
-            complete.push_str(&format!("<{name}>{}</{name}>", escape(value)));
+            // Writing to a String cannot fail.
+            let _ = write!(complete, "<{name}>{}</{name}>", escape(value));
         }
     }
     complete.push_str("</Error>");

@@ -370,7 +370,8 @@ mod tests {
 
     #[test]
     fn claims_are_read_from_headers_trailers_and_names() {
-        let cases: [(&[(&str, &str)], Result<Option<Algorithm>, &str>); 8] = [
+        type Case = (&'static [(&'static str, &'static str)], Result<Option<Algorithm>, &'static str>);
+        let cases: [Case; 8] = [
             (&[], Ok(None)),
             (&[("x-amz-checksum-crc32", "AAAAAA==")], Ok(Some(Algorithm::Crc32))),
             (&[("x-amz-trailer", "x-amz-checksum-crc64nvme")], Ok(Some(Algorithm::Crc64Nvme))),
@@ -398,7 +399,7 @@ mod tests {
             ("a=1&a=2".to_owned(), "InvalidTag"),
             (format!("{}=1", "k".repeat(129)), "InvalidTag"),
             (format!("a={}", "v".repeat(257)), "InvalidTag"),
-            ((0..11).map(|n| format!("t{n}=v&")).collect::<String>(), "BadRequest"),
+            ((0..11).map(|n| format!("t{n}=v")).collect::<Vec<_>>().join("&"), "BadRequest"),
         ] {
             assert_eq!(tags_of_header(Some(&header)).unwrap_err().code().as_str(), code, "{header}");
         }

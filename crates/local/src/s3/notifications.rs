@@ -42,7 +42,7 @@ impl Service {
             .into_iter()
             .map(rule)
             .collect::<S3Result<Vec<_>>>()?;
-        notify::validate(&rules).map_err(rule_error)?;
+        notify::validate(&rules).map_err(|error| rule_error(&error))?;
         let skip = input.skip_destination_validation == Some(true);
         if let Some(unknown) = rules.iter().find(|rule| !skip && !self.functions.contains(&rule.function)) {
             return Err(s3_error!(
@@ -105,7 +105,7 @@ fn configuration(rule: Rule) -> d::LambdaFunctionConfiguration {
     }
 }
 
-fn rule_error(error: RuleError) -> S3Error {
+fn rule_error(error: &RuleError) -> S3Error {
     match error {
         RuleError::UnknownEvent(_) => {
             s3_error!(InvalidArgument, "The event is not supported for notifications: {error}")

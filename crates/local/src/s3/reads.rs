@@ -108,10 +108,7 @@ impl Service {
         let mut output = d::HeadObjectOutput::default();
         describe!(output, served);
         let mut response = S3Response::new(output);
-        // s3s sets 206 for GET only, and applies overrides to GET only.
-        if response.output.content_range.is_some() {
-            response.status = Some(http::StatusCode::PARTIAL_CONTENT);
-        }
+        // s3s applies overrides to GET only.
         let overrides = [
             (http::header::CONTENT_TYPE, input.response_content_type),
             (http::header::CONTENT_LANGUAGE, input.response_content_language),

@@ -265,7 +265,6 @@ mod tests {
 
     #[test]
     fn pages_hold_entries_and_common_prefixes() {
-        let items = keys(&["a", "a//b", "a/b/c", "b/1", "b/2", "c", "é/x"]);
         type Case = (
             &'static str,
             &'static str,
@@ -273,6 +272,7 @@ mod tests {
             usize,
             (Vec<&'static str>, Vec<&'static str>, bool),
         );
+        let items = keys(&["a", "a//b", "a/b/c", "b/1", "b/2", "c", "é/x"]);
         let cases: Vec<Case> = vec![
             ("", "", None, 100, (vec!["a", "a//b", "a/b/c", "b/1", "b/2", "c", "é/x"], vec![], false)),
             ("", "/", None, 100, (vec!["a", "c"], vec!["a/", "b/", "é/"], false)),
