@@ -27,7 +27,7 @@ pub(crate) fn spec(entry: &str) -> FunctionSpec {
     clippy::disallowed_methods,
     reason = "the probe is a function, and functions are told by their environment"
 )]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 

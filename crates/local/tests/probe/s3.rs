@@ -33,6 +33,11 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
 impl Signer {
     /// The status and the body; `path` is already percent-encoded.
     pub(crate) fn send(&self, method: &str, path: &str, body: &[u8]) -> (u16, Vec<u8>) {
+        self.try_send(method, path, body).expect("the server answers")
+    }
+
+    /// The same; `None` when the server goes away before its whole answer.
+    pub(crate) fn try_send(&self, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
         let host = self.endpoint.strip_prefix("http://").expect("a plain http endpoint");
         let now = time::OffsetDateTime::now_utc();
         let date = format!("{:04}{:02}{:02}", now.year(), u8::from(now.month()), now.day());
@@ -75,21 +80,21 @@ impl Signer {
     }
 }
 
-/// One request and its whole answer.
-pub(crate) fn exchange(host: &str, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
-    let mut stream = TcpStream::connect(host).expect("the server listens");
-    stream.write_all(head.as_bytes()).expect("the head is sent");
-    stream.write_all(body).expect("the body is sent");
+/// One request and its whole answer; `None` when there is none.
+pub(crate) fn exchange(host: &str, head: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    let mut stream = TcpStream::connect(host).ok()?;
+    stream.write_all(head.as_bytes()).ok()?;
+    stream.write_all(body).ok()?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("the answer is read");
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n").expect("a head ends");
-    let head = String::from_utf8_lossy(&answer[..end]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    stream.read_to_end(&mut answer).ok()?;
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&answer[..end]).to_lowercase();
+    let status = head.split(' ').nth(1)?.parse().ok()?;
     let body = answer.split_off(end + 4);
-    if head.to_lowercase().contains("transfer-encoding: chunked") {
-        return (status, unchunk(&body));
+    if head.contains("transfer-encoding: chunked") {
+        return Some((status, unchunk(&body)));
     }
-    (status, body)
+    Some((status, body))
 }
 
 fn unchunk(mut rest: &[u8]) -> Vec<u8> {
