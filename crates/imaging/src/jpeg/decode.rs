@@ -135,7 +135,7 @@ fn finish(bytes: &[u8], result: turbojpeg::Result<()>) -> Result<(), Error> {
     Err(malformed(text.strip_prefix("TurboJPEG error: ").unwrap_or(&text).to_owned()))
 }
 
-pub(super) const fn turbo(subsampling: Subsampling) -> turbojpeg::Subsamp {
+pub(crate) const fn turbo(subsampling: Subsampling) -> turbojpeg::Subsamp {
     match subsampling {
         Subsampling::Gray => turbojpeg::Subsamp::Gray,
         Subsampling::S444 => turbojpeg::Subsamp::None,

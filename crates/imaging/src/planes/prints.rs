@@ -29,7 +29,13 @@ impl Print {
 const CASCADE: f64 = 1.5;
 
 /// Least ratio between a picture decoded at a reduced scale and its prints.
-const MARGIN: f64 = 1.0;
+///
+/// PSNR of luma against a full decode, both resized by Lanczos 3, on a 12 MP
+/// photo, at ratios 1 / 1.25 / 1.5 / 2 / 3:
+/// 1:2 47.5 / 47.9 / 49.0 / 50.1 / 50.8 dB,
+/// 1:4 44.4 / 45.2 / 47.4 / 49.6 / 50.9 dB,
+/// 1:8 42.7 / 43.7 / 45.8 / 48.2 / 49.8 dB. Chroma stays above 51 dB.
+const MARGIN: f64 = 1.5;
 
 /// The smallest scale at which a JPEG may be decoded for `prints`.
 pub(crate) fn scale_for(prints: &[Print]) -> Scale {

@@ -1,1 +1,148 @@
+//! Geometry of planes: where chroma lies, turning, and many prints of one
+//! picture.
 
+use super::*;
+use crate::Error;
+use crate::jpeg::Scale;
+use std::sync::Mutex;
+
+/// A smooth picture: error of geometry shows as error of value.
+fn gradient(width: u32, height: u32) -> Vec<u8> {
+    let side = |at: u32, length: u32| (at * 200 / length.max(2)) as u8;
+    (0..height)
+        .flat_map(|y| (0..width).flat_map(move |x| [side(x, width) + 20, side(y, height) + 20, 120]))
+        .collect()
+}
+
+fn worst(a: &[u8], b: &[u8]) -> u8 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
+}
+
+const ALL: [Subsampling; 7] = [
+    Subsampling::Gray,
+    Subsampling::S444,
+    Subsampling::S422,
+    Subsampling::S420,
+    Subsampling::S440,
+    Subsampling::S411,
+    Subsampling::S441,
+];
+
+#[test]
+fn the_layout_is_turbojpegs() {
+    for subsampling in ALL {
+        for (width, height) in [(1, 1), (2, 3), (5, 4), (17, 33), (64, 48)] {
+            let planes = Planes::uninitialised(width, height, subsampling, Vec::new());
+            let turbo = crate::jpeg::turbo(subsampling);
+            let expected = turbojpeg::yuv_pixels_len(width as usize, 1, height as usize, turbo).unwrap();
+            assert_eq!(planes.samples().len(), expected, "{subsampling:?} {width}×{height}");
+        }
+    }
+}
+
+#[test]
+fn rgb_survives_planes_of_every_sampling() {
+    for subsampling in &ALL[1..] {
+        for (width, height) in [(64, 48), (63, 47)] {
+            let rgb = gradient(width, height);
+            let back = Planes::from_rgb(&rgb, width, height, *subsampling).to_rgb().unwrap();
+            assert!(worst(&rgb, &back) <= 14, "{subsampling:?} {width}×{height}: {}", worst(&rgb, &back));
+        }
+    }
+}
+
+#[test]
+fn turning_a_print_and_printing_a_turned_picture_agree_on_odd_sizes() {
+    let (width, height) = (203u32, 151u32);
+    let rgb = gradient(width, height);
+    let pixels = rgb.as_chunks::<3>().0;
+    let source = Planes::from_rgb(&rgb, width, height, Subsampling::S444);
+    for exif in 1..=8 {
+        let orientation = Orientation::from_exif(exif);
+        let upright = orientation.apply(pixels, width as usize, height as usize).into_flattened();
+        let (w, h) = orientation.size(width, height);
+        let size = (w / 3, h / 3);
+        let expected = Planes::from_rgb(&upright, w, h, Subsampling::S444)
+            .resized(CropBox::whole(w, h), size, Subsampling::S420, (false, false), 1)
+            .unwrap();
+        let print = Print {
+            crop: CropBox::whole(w, h),
+            width: size.0,
+            height: size.1,
+            subsampling: Subsampling::S420,
+        };
+        let made = Mutex::new(None);
+        make_prints(&source, (width, height), Scale::Full, orientation, &[print], 2, &|_, planes| {
+            *made.lock().unwrap() = Some(planes.clone());
+            Ok(())
+        })
+        .unwrap();
+        let made = made.into_inner().unwrap().unwrap();
+        assert_eq!((made.width(), made.height()), size);
+        for index in 0..3 {
+            let (a, b) = (made.plane(index), expected.plane(index));
+            let worst = (0..a.height).map(|y| worst(a.row(y), b.row(y))).max();
+            assert!(worst <= Some(1), "orientation {exif}, plane {index}: {worst:?}");
+        }
+    }
+}
+
+#[test]
+fn every_print_is_made_once_whatever_the_threads() {
+    let source = Planes::from_rgb(&gradient(400, 300), 400, 300, Subsampling::S420);
+    let print = |width, height| Print {
+        crop: CropBox::whole(400, 300),
+        width,
+        height,
+        subsampling: Subsampling::S420,
+    };
+    let prints = [print(40, 30), print(200, 150), print(100, 75), print(160, 120)];
+    let run = |threads| {
+        let made = Mutex::new(Vec::new());
+        make_prints(
+            &source,
+            (400, 300),
+            Scale::Full,
+            Orientation::UPRIGHT,
+            &prints,
+            threads,
+            &|index, planes| {
+                made.lock().unwrap().push((index, planes.samples().to_vec()));
+                Ok(())
+            },
+        )
+        .unwrap();
+        let mut made = made.into_inner().unwrap();
+        made.sort();
+        made
+    };
+    let one = run(1);
+    assert_eq!(one.iter().map(|print| print.0).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(5));
+}
+
+#[test]
+fn an_error_of_one_print_is_the_error_of_all() {
+    let source = Planes::from_rgb(&gradient(40, 30), 40, 30, Subsampling::S420);
+    let print = Print { crop: CropBox::whole(40, 30), width: 20, height: 15, subsampling: Subsampling::S420 };
+    let refuse = |_: usize, _: &Planes| Err(Error::Codec { format: "test", detail: "full".into() });
+    for threads in [1, 3] {
+        let result =
+            make_prints(&source, (40, 30), Scale::Full, Orientation::UPRIGHT, &[print; 4], threads, &refuse);
+        assert_eq!(result, Err(Error::Codec { format: "test", detail: "full".into() }));
+    }
+}
+
+#[test]
+fn webp_planes_have_the_limited_range() {
+    for subsampling in [Subsampling::S420, Subsampling::S444] {
+        let white = Planes::from_rgb(&[255; 15 * 3], 5, 3, subsampling);
+        let webp = to_webp_yuv420(&white).unwrap();
+        assert_eq!((webp.y, webp.u, webp.v), (vec![235; 15], vec![128; 6], vec![128; 6]));
+    }
+    let black = Planes::from_rgb(&[0; 3], 1, 1, Subsampling::Gray);
+    let webp = to_webp_yuv420(&black).unwrap();
+    assert_eq!((webp.y, webp.u, webp.v), (vec![16], vec![128], vec![128]));
+}
