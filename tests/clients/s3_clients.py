@@ -42,20 +42,20 @@ class Client(ABC):
     def __init__(self, cloud, folder: Path) -> None:
         self.cloud = cloud
         self.folder = folder
-        self.environment = without_proxies(os.environ) | {
+        # Nothing of the person who runs the tests: no profile, no session, no
+        # certificate bundle (which rclone refuses to combine with its transport).
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RCLONE_"))}
+        self.environment = without_proxies(inherited) | {
             "AWS_ACCESS_KEY_ID": cloud.access_key_id,
             "AWS_SECRET_ACCESS_KEY": cloud.secret_access_key,
             "AWS_ENDPOINT_URL": cloud.endpoint,
             "AWS_DEFAULT_REGION": REGION,
             "AWS_REGION": REGION,
-            # Nothing of the person who runs the tests.
             "AWS_CONFIG_FILE": str(folder / "no-config"),
             "AWS_SHARED_CREDENTIALS_FILE": str(folder / "no-credentials"),
             "AWS_EC2_METADATA_DISABLED": "true",
             "LC_ALL": "C.UTF-8",
         }
-        self.environment.pop("AWS_PROFILE", None)
-        self.environment.pop("AWS_SESSION_TOKEN", None)
 
     def run(self, *command: str | Path) -> bytes:
         """Standard output of a command that must succeed."""
