@@ -10,6 +10,7 @@ use std::time::Duration;
 use minilab_local::activity::Activity;
 use minilab_local::cloud::{Cloud, CloudConfig, StartError, Trigger};
 use minilab_local::iam::Effect;
+use minilab_local::lambda::Outcome;
 use minilab_local::notify::Rule;
 use probe::s3::{Signer, exchange};
 use serde_json::{Value, json};
@@ -161,6 +162,31 @@ async fn what_a_cloud_left_undone_the_next_one_finishes() {
     assert_eq!(send(&again, "GET", "/target/slow", b"").await, (200, b"wait 1500".to_vec()));
     assert_eq!(again.invocations().last().unwrap().attempt, 1);
     again.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cloud_that_is_dropped_or_shut_down_leaves_no_process() {
+    let folder = tempfile::tempdir().unwrap();
+    for shut_down in [true, false] {
+        let cloud = Cloud::start(config(&folder.path().join(shut_down.to_string()))).await.unwrap();
+        let (_, outcome) = cloud.invoke("{}").await;
+        let Outcome::Success(answer) = outcome else { panic!("{outcome:?}") };
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let process = format!("/proc/{}/stat", answer["pid"]);
+        assert!(Path::new(&process).exists());
+        if shut_down {
+            cloud.shutdown().await;
+        } else {
+            drop(cloud);
+        }
+        tokio::time::timeout(Duration::from_secs(20), async {
+            while Path::new(&process).exists() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await
+        .expect("the function's process ends");
+    }
 }
 
 type Change = Box<dyn FnOnce(&mut CloudConfig)>;

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::environment::{Attempt, until_true};
@@ -27,6 +28,8 @@ use crate::queue::{self, Added, Counts, FailedEvent, Lease, Leased};
 /// What is under way.
 pub type Pending = Counts;
 
+/// How long a warm environment may wait for its next event.
+const MOST_IDLE: Duration = Duration::from_mins(5);
 /// How long to wait before asking a database again that failed.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
 
@@ -106,7 +109,9 @@ impl Invoker {
 
     /// Works until [`Invoker::close`].
     pub async fn work(self: Arc<Self>) {
-        let announcer = tokio::spawn(Arc::clone(&self).announce());
+        // Both hold this invoker, and must not outlive an aborted worker.
+        let _announcer = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).announce()));
+        let _reaper = AbortOnDropHandle::new(tokio::spawn(Arc::clone(&self).reap()));
         let mut running = JoinSet::new();
         let mut closing = self.closing.subscribe();
         loop {
@@ -153,7 +158,13 @@ impl Invoker {
             }
         }
         while running.join_next().await.is_some() {}
-        announcer.abort();
+    }
+
+    async fn reap(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(MOST_IDLE / 5).await;
+            self.pool.retire(MOST_IDLE).await;
+        }
     }
 
     /// Says on the feed what was queued since the start.

@@ -26,10 +26,16 @@ pub struct Pool {
     s3_endpoint: Option<String>,
     feed: Feed,
     slots: Arc<Semaphore>,
-    idle: Mutex<Vec<Environment>>,
+    idle: Mutex<Vec<Warm>>,
     /// How many environments have answered and are on their way back.
     returning: watch::Sender<usize>,
     closing: watch::Sender<bool>,
+}
+
+/// An environment that waits, and since when.
+struct Warm {
+    environment: Environment,
+    since: Instant,
 }
 
 /// The right to run one invocation.
@@ -148,9 +154,25 @@ impl Pool {
 
     fn warm(&self) -> Option<Environment> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|environment| environment.is_alive() && environment.age() < SESSION / 2);
+        idle.retain(|warm| warm.environment.is_alive() && warm.environment.age() < SESSION / 2);
         // The one used last is the warmest.
-        idle.pop()
+        idle.pop().map(|warm| warm.environment)
+    }
+
+    /// Ends environments that have waited longer than `most`, so that an idle
+    /// cloud gives their memory back.
+    pub(super) async fn retire(&self, most: Duration) {
+        let retired: Vec<Warm> = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.extract_if(.., |warm| warm.since.elapsed() > most).collect()
+        };
+        Self::stop_all(retired).await;
+    }
+
+    async fn stop_all(warm: Vec<Warm>) {
+        // Extensions get Lambda's half second to finish.
+        let stopping = warm.into_iter().map(|one| one.environment.stop(Duration::from_millis(500)));
+        futures::future::join_all(stopping).await;
     }
 
     async fn give_back(&self, environment: Environment, slot: Slot) {
@@ -160,7 +182,8 @@ impl Pool {
             () = until_true(&mut closing) => false,
         };
         if settled && !*self.closing.borrow() {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(environment);
+            let warm = Warm { environment, since: Instant::now() };
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(warm);
         }
         self.returning.send_modify(|count| *count -= 1);
         drop(slot);
@@ -237,7 +260,6 @@ impl Pool {
         drop(quiet);
         self.slots.close();
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
-        // Extensions get Lambda's half second to finish.
-        futures::future::join_all(idle.into_iter().map(|one| one.stop(Duration::from_millis(500)))).await;
+        Self::stop_all(idle).await;
     }
 }
