@@ -1,0 +1,292 @@
+//! The bootstrap binary as the platform sees it: a Runtime API before it, an
+//! S3 behind it, both a few lines of HTTP.
+
+use serde_json::{Value, json};
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Longer than anything here takes on a busy machine; only a broken build waits so long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[derive(Debug)]
+struct Request {
+    method: String,
+    path: String,
+    headers: HashMap<String, String>,
+    body: Vec<u8>,
+}
+
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Request> {
+    let mut line = String::new();
+    if reader.read_line(&mut line).ok()? == 0 {
+        return None;
+    }
+    let mut words = line.split_whitespace();
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = HashMap::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).ok()?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
+    }
+    let mut body = Vec::new();
+    if headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked") {
+        loop {
+            let mut size = String::new();
+            reader.read_line(&mut size).ok()?;
+            let size = usize::from_str_radix(size.trim(), 16).ok()?;
+            let mut chunk = vec![0; size + 2];
+            reader.read_exact(&mut chunk).ok()?;
+            if size == 0 {
+                break;
+            }
+            body.extend_from_slice(&chunk[..size]);
+        }
+    } else {
+        body.resize(headers.get("content-length").map_or(Some(0), |length| length.parse().ok())?, 0);
+        reader.read_exact(&mut body).ok()?;
+    }
+    Some(Request { method, path, headers, body })
+}
+
+struct Response {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Vec<u8>>) -> Response {
+    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Response { status, headers, body: body.into() }
+}
+
+/// Serves `answer` on a free port of the loopback; `None` hangs up. The threads
+/// end with their connections.
+fn serve(answer: impl Fn(Request) -> Option<Response> + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let answer = Arc::new(answer);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let answer = answer.clone();
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
+                let mut writer = stream;
+                while let Some(request) = read_request(&mut reader) {
+                    let is_head = request.method == "HEAD";
+                    let Some(Response { status, headers, body }) = answer(request) else { break };
+                    let mut head = format!("HTTP/1.1 {status} x\r\n");
+                    for (name, value) in &headers {
+                        let _ = write!(head, "{name}: {value}\r\n");
+                    }
+                    let _ = write!(head, "content-length: {}\r\n\r\n", body.len());
+                    let mut bytes = head.into_bytes();
+                    if !is_head {
+                        bytes.extend(body);
+                    }
+                    if writer.write_all(&bytes).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+/// A Runtime API that hands out `events` and then hangs up; what is posted to
+/// it comes out of the receiver.
+fn runtime_api(events: Vec<Vec<u8>>) -> (String, Receiver<Request>) {
+    let events = Mutex::new(VecDeque::from(events));
+    let (posted, requests): (Sender<Request>, Receiver<Request>) = channel();
+    let posted = Mutex::new(posted);
+    let address = serve(move |request| {
+        if request.path != "/2018-06-01/runtime/invocation/next" {
+            posted.lock().expect("unpoisoned").send(request).ok()?;
+            return Some(response(202, &[], "{\"status\":\"OK\"}"));
+        }
+        let event = events.lock().expect("unpoisoned").pop_front()?;
+        let deadline = SystemTime::now() + Duration::from_secs(3);
+        let deadline = deadline.duration_since(UNIX_EPOCH).expect("after 1970").as_millis().to_string();
+        let headers = [
+            ("lambda-runtime-aws-request-id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd"),
+            ("lambda-runtime-deadline-ms", &deadline),
+            ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:f"),
+        ];
+        Some(response(200, &headers, event))
+    });
+    (address, requests)
+}
+
+type Objects = Arc<Mutex<HashMap<String, (Vec<u8>, Vec<(String, String)>)>>>;
+
+/// An S3 that knows GET, HEAD, PUT and DELETE.
+fn s3(objects: Objects) -> String {
+    let address = serve(move |request| {
+        let path = request.path.split('?').next().unwrap_or_default().to_owned();
+        let mut objects = objects.lock().expect("unpoisoned");
+        Some(match request.method.as_str() {
+            "PUT" => {
+                let meta = request.headers.into_iter().filter(|(name, _)| name.starts_with("x-amz-meta-"));
+                objects.insert(path, (request.body, meta.collect()));
+                response(200, &[("etag", "\"e\"")], "")
+            }
+            "DELETE" => {
+                objects.remove(&path);
+                response(204, &[], "")
+            }
+            _ => match objects.get(&path) {
+                Some((body, meta)) => {
+                    let mut found = response(200, &[("etag", "\"e\"")], body.clone());
+                    found.headers.extend(meta.iter().cloned());
+                    found
+                }
+                None => {
+                    response(404, &[], "<Error><Code>NoSuchKey</Code><Message>no such key</Message></Error>")
+                }
+            },
+        })
+    });
+    format!("http://{address}")
+}
+
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn bootstrap(runtime_api: &str, endpoint: &str, extra: &[(&str, &str)]) -> Process {
+    let child = Command::new(env!("CARGO_BIN_EXE_bootstrap"))
+        .env_clear()
+        .envs([
+            ("AWS_LAMBDA_RUNTIME_API", runtime_api),
+            ("AWS_LAMBDA_FUNCTION_NAME", "f"),
+            ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+            ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512"),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+            ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI"),
+            ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2Vj"),
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_ENDPOINT_URL_S3", endpoint),
+        ])
+        .envs(extra.iter().copied())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    Process(child)
+}
+
+/// Waits for the end; exit status, standard output, standard error.
+fn end(mut process: Process) -> (Option<i32>, String, String) {
+    let (mut out, mut err) = (String::new(), String::new());
+    let mut stdout = process.0.stdout.take().expect("piped");
+    let mut stderr = process.0.stderr.take().expect("piped");
+    stdout.read_to_string(&mut out).expect("text");
+    stderr.read_to_string(&mut err).expect("text");
+    (process.0.wait().expect("ended").code(), out, err)
+}
+
+fn created(key: &str) -> Vec<u8> {
+    json!({ "Records": [{ "eventSource": "aws:s3", "eventName": "ObjectCreated:Put",
+        "s3": { "bucket": { "name": "photos-source" }, "object": { "key": key } } }] })
+    .to_string()
+    .into_bytes()
+}
+
+fn body(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).expect("JSON is posted")
+}
+
+const RESPONSE: &str = "/2018-06-01/runtime/invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/response";
+const ERROR: &str = "/2018-06-01/runtime/invocation/8476a536-e9f4-11e8-9739-2dfe598c3fcd/error";
+
+#[test]
+fn events_are_answered_one_after_the_other_until_the_platform_hangs_up() {
+    let objects = Objects::default();
+    objects
+        .lock()
+        .expect("unpoisoned")
+        .insert("/photos-source/a%20b.txt".to_owned(), (b"no picture".to_vec(), Vec::new()));
+    let events = vec![
+        created("a+b.txt"),
+        b"{\"hello\":\"world\"}".to_vec(),
+        b"not JSON".to_vec(),
+        created("gone.jpg"),
+    ];
+    let (runtime, posted) = runtime_api(events);
+    let process = bootstrap(&runtime, &s3(objects.clone()), &[]);
+
+    let first = posted.recv_timeout(PATIENCE).expect("an answer");
+    assert_eq!(first.path, RESPONSE);
+    assert_eq!(body(&first)["rejected"], 1, "{}", body(&first));
+    let report =
+        objects.lock().expect("unpoisoned").get("/photos-processed/failures/a%20b.txt.json").cloned();
+    let (report, metadata) = report.expect("a report is written");
+    let report: Value = serde_json::from_slice(&report).expect("JSON");
+    assert_eq!((&report["key"], &report["code"]), (&json!("a b.txt"), &json!("not-an-image")));
+    assert!(
+        metadata.contains(&("x-amz-meta-minilab-source".to_owned(), "a%20b.txt".to_owned())),
+        "{metadata:?}"
+    );
+
+    for what in ["an unknown shape", "a payload that is not JSON"] {
+        let error = posted.recv_timeout(PATIENCE).expect("an error is an answer");
+        assert_eq!(error.path, ERROR, "{what}");
+        assert_eq!(body(&error)["errorType"], "Minilab.UnknownEvent", "{what}");
+        let message = body(&error)["errorMessage"].to_string();
+        assert!(message.contains("expected an S3 event notification"), "{what}: {message}");
+    }
+
+    let last = posted.recv_timeout(PATIENCE).expect("still serving");
+    assert_eq!((last.path.as_str(), &body(&last)["absent"]), (RESPONSE, &json!(1)));
+
+    let (_, out, err) = end(process);
+    assert!(err.contains("Runtime API"), "says why it ends: {err}");
+    let logged: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
+    let reconciled = logged.iter().find(|line| line["message"] == "reconciled").expect("each key is logged");
+    assert_eq!(reconciled["key"], "a b.txt");
+    assert_eq!(reconciled["span"]["request_id"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
+    assert!(!out.contains("wJalrXUtnFEMI") && !out.contains("IQoJb3JpZ2luX2Vj"), "no secret is logged");
+}
+
+#[test]
+fn a_store_that_is_away_is_an_error_that_the_platform_retries() {
+    let (runtime, posted) = runtime_api(vec![created("a.jpg")]);
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let process = bootstrap(&runtime, &format!("http://{closed}"), &[]);
+    let error = posted.recv_timeout(PATIENCE).expect("an error before the deadline");
+    assert_eq!(error.path, ERROR);
+    assert_eq!(body(&error)["errorType"], "Minilab.Retry");
+    let message = body(&error)["errorMessage"].to_string();
+    assert!(
+        message.contains("could not read s3://photos-source/a.jpg: the store is unavailable"),
+        "{message}"
+    );
+    end(process);
+}
+
+#[test]
+fn a_wrong_configuration_is_told_to_the_platform_and_ends_with_status_2() {
+    let (runtime, posted) = runtime_api(Vec::new());
+    let process = bootstrap(&runtime, "http://127.0.0.1:1", &[("MINILAB_RECIPE", "[source]\nbuckets = 1\n")]);
+    let error = posted.recv_timeout(PATIENCE).expect("an init error");
+    assert_eq!(error.path, "/2018-06-01/runtime/init/error");
+    assert_eq!(error.headers["lambda-runtime-function-error-type"], "Minilab.Configuration");
+    assert_eq!(body(&error)["errorType"], "Minilab.Configuration");
+    let (status, _, err) = end(process);
+    assert_eq!(status, Some(2));
+    assert!(err.contains("the recipe in MINILAB_RECIPE is not valid"), "{err}");
+}
