@@ -109,16 +109,24 @@ pub enum StartError {
     #[error(transparent)]
     Function(SpecError),
     /// The role's policy is not understood.
-    #[error("the policy of role {role}: {source}")]
+    #[error("role {role}: {source}")]
     Policy {
         /// The role.
         role: String,
         /// What is wrong where.
         source: PolicyError,
     },
-    /// The data folder cannot be used.
+    /// The data folder cannot be used, or is used by another process.
     #[error(transparent)]
     Storage(OpenError),
+    /// The data folder cannot be made or written.
+    #[error("the data folder {} cannot be used: {source}; choose another, or make it writable for this user", path.display())]
+    DataFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What went wrong.
+        source: StorageError,
+    },
     /// The root key cannot be had.
     #[error(transparent)]
     Credentials(CredentialsError),
@@ -277,7 +285,7 @@ fn furnish(storage: &Storage, config: &CloudConfig, arn: &str) -> Result<(), Sta
     for bucket in buckets {
         let fail = |source: StorageError| StartError::Trigger {
             bucket: bucket.name.clone(),
-            problem: format!("{source}; change the trigger, or remove the bucket's other notification rules"),
+            problem: source.to_string(),
         };
         let before = storage.notifications(&bucket.name).map_err(fail)?;
         let mut after: Vec<Rule> =
@@ -300,7 +308,10 @@ struct Opened {
 fn open(config: &CloudConfig, changes: watch::Sender<u64>, arn: &str) -> Result<Opened, StartError> {
     let place = Place { region: config.region.clone(), account: config.account.clone() };
     let wake = Arc::new(move || changes.send_modify(|count| *count = count.wrapping_add(1)));
-    let storage = Storage::open(&config.data_dir, place, wake).map_err(StartError::Storage)?;
+    let storage = Storage::open(&config.data_dir, place, wake).map_err(|error| match error {
+        OpenError::Objects(source) => StartError::DataFolder { path: config.data_dir.clone(), source },
+        other => StartError::Storage(other),
+    })?;
     let credentials = match &config.root_credentials {
         Some(given) => given.clone(),
         None => Credentials::load_or_create(&config.data_dir.join("root-credentials.json"))

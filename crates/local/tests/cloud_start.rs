@@ -223,7 +223,7 @@ async fn each_reason_not_to_start_is_one_line_with_its_remedy() {
             Box::new(|c| c.triggers[0].events = vec!["s3:ObjectEaten:*".to_owned()]),
         ),
         ("\"No\"", "bucket", Box::new(|c| c.buckets.push("No".to_owned()))),
-        ("file", "data folder", Box::new(move |c| c.data_dir = file.join("sub"))),
+        ("data folder", "choose another", Box::new(move |c| c.data_dir = file.join("sub"))),
     ];
     for (number, (what, remedy, change)) in cases.into_iter().enumerate() {
         let mut config = config(&folder.path().join(number.to_string()));
