@@ -179,6 +179,8 @@ fn bootstrap(runtime_api: &str, endpoint: &str, extra: &[(&str, &str)]) -> Proce
             ("AWS_SESSION_TOKEN", "IQoJb3JpZ2luX2Vj"),
             ("AWS_REGION", "us-east-1"),
             ("AWS_ENDPOINT_URL_S3", endpoint),
+            ("MINILAB_SOURCE_BUCKET", "photos-source"),
+            ("MINILAB_PROCESSED_BUCKET", "photos-processed"),
         ])
         .envs(extra.iter().copied())
         .stdout(Stdio::piped())
