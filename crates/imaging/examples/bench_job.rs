@@ -1,0 +1,101 @@
+//! One job of the benchmark, as bench/run.py drives it: `bench_job JOB INPUT OUT_DIR`.
+//!
+//! Owns: the jobs' recipes and the measuring of one run. Refuses: to decide how
+//! often or in which order jobs run. The protocol is that of
+//! bench/peers/worker.py: a line "run" on standard input does the job once, from
+//! the picture's bytes to encoded files in memory; "end" writes the files of the
+//! last run to `OUT_DIR` and prints the peak of memory.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, Write as _};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use minilab_imaging::{Limits, Recipe, Rendition, render};
+use rustix::time::{ClockId, clock_gettime};
+
+const WIDTHS: [u32; 5] = [2048, 1280, 800, 400, 160];
+const CELLS: [u32; 5] = [8, 16, 32, 48, 64];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [job, input, out] = arguments.as_slice() else {
+        return Err("usage: bench_job widths|cells INPUT OUT_DIR".into());
+    };
+    let recipe = recipe(job)?;
+    let picture = std::fs::read(input)?;
+    say(&format!("{{\"ready\": true, \"idle_bytes\": {}}}", peak_bytes()?))?;
+
+    let mut files = Vec::new();
+    for line in std::io::stdin().lock().lines() {
+        if line?.trim() == "end" {
+            break;
+        }
+        // The files of the run before are not part of this run's memory.
+        files = Vec::new();
+        let (wall, cpu) = (Instant::now(), cpu());
+        files = run(&picture, &recipe)?;
+        let (wall, cpu) = (wall.elapsed(), self::cpu() - cpu);
+        say(&format!("{{\"wall_ms\": {}, \"cpu_ms\": {}}}", milliseconds(wall), milliseconds(cpu)))?;
+    }
+    let peak = peak_bytes()?;
+    for file in &files {
+        std::fs::write(Path::new(out).join(&file.key), &file.bytes)?;
+    }
+    say(&format!("{{\"peak_bytes\": {peak}}}"))
+}
+
+/// The same work, quality and file names as the peers'.
+fn recipe(job: &str) -> Result<Recipe, Box<dyn Error>> {
+    let mut text = String::new();
+    match job {
+        "widths" => {
+            text.push_str("[defaults]\nformat = \"jpeg\"\nquality = 80\nmetadata = \"none\"\n");
+            for width in WIDTHS {
+                write!(text, "[[output]]\nkey = \"{width}.jpg\"\nresize = {{ width = {width} }}\n")?;
+            }
+        }
+        "cells" => {
+            text.push_str("[defaults]\nformat = \"jpeg\"\nquality = 75\nmetadata = \"none\"\n");
+            for cells in CELLS {
+                write!(text, "[[output]]\nkey = \"{cells}.jpg\"\npixelate = {{ cells = {cells} }}\n")?;
+            }
+        }
+        other => return Err(format!("unknown job {other:?}: use widths or cells").into()),
+    }
+    Ok(Recipe::parse(&text)?)
+}
+
+fn run(picture: &[u8], recipe: &Recipe) -> Result<Vec<Rendition>, minilab_imaging::Error> {
+    let files = Mutex::new(Vec::new());
+    // The collector outlives no panic: a poisoned lock still holds whole files.
+    let sink = |file| files.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(file);
+    render(picture, "photo.jpg", recipe, &Limits::default(), &sink)?;
+    Ok(files.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+}
+
+/// User and system time of every thread of this process.
+fn cpu() -> Duration {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(now.tv_sec as u64, now.tv_nsec as u32)
+}
+
+/// `VmHWM` of proc(5): the most physical memory this process has ever held.
+fn peak_bytes() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no VmHWM: not Linux?")?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1024)
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn say(line: &str) -> Result<(), Box<dyn Error>> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
