@@ -45,7 +45,9 @@ impl AppSegments<'_> {
             let length = 2 + parts.iter().map(|p| p.len()).sum::<usize>();
             bytes.extend([0xff, marker]);
             bytes.extend((length as u16).to_be_bytes());
-            parts.iter().for_each(|p| bytes.extend_from_slice(p));
+            for part in parts {
+                bytes.extend_from_slice(part);
+            }
         };
         if let Some(exif) = self.exif {
             segment(0xe1, &[EXIF, exif]);

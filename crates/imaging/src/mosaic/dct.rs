@@ -85,11 +85,17 @@ impl Quantisation {
             Varies::Both => {
                 let mut data = samples.map(centred);
                 transform(&mut data);
-                for (position, &index) in (0..).zip(&ZIGZAG) {
-                    let value = self.divide(data[usize::from(index)], position);
-                    if value != 0 {
-                        each(position as u8, value);
-                    }
+                // Without branches first: most of the 64 are zero.
+                let mut values = [0; 64];
+                let mut mask = 0u64;
+                for (position, (value, &index)) in values.iter_mut().zip(&ZIGZAG).enumerate() {
+                    *value = self.divide(data[usize::from(index & 63)], position);
+                    mask |= u64::from(*value != 0) << position;
+                }
+                while mask != 0 {
+                    let position = mask.trailing_zeros() as usize;
+                    each(position as u8, values[position]);
+                    mask &= mask - 1;
                 }
                 return;
             }

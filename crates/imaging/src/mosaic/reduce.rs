@@ -19,7 +19,9 @@ impl Span {
     fn normalised(first: usize, mut weights: Vec<f64>) -> Self {
         let total: f64 = weights.iter().sum();
         if total > 0.0 {
-            weights.iter_mut().for_each(|weight| *weight /= total);
+            for weight in &mut weights {
+                *weight /= total;
+            }
         }
         Self { first, weights: weights.into_iter().map(|weight| weight as f32).collect() }
     }
@@ -159,7 +161,7 @@ impl Mosaic {
     ) -> Self {
         let gray = planes.subsampling() == Subsampling::Gray;
         let mirrored = orientation.stored_flips();
-        let mut cells = vec![[0; 4]; (grid.count(full.0) * grid.count(full.1)) as usize];
+        let mut cells = vec![[0; 4]; grid.count(full.0) as usize * grid.count(full.1) as usize];
         for index in 0..planes.subsampling().planes() {
             let plane = planes.plane(index);
             let factors = if index == 0 { (1, 1) } else { planes.subsampling().factors() };

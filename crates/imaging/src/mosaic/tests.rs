@@ -88,7 +88,7 @@ proptest! {
         ).unwrap();
         let (count, first) = differences(&decoded(&ours), &decoded(&theirs));
         // Cells cut off at the edge may make a mosaic one of small cells.
-        if !super::jpeg::has_small_cells(&mosaic) {
+        if !jpeg::has_small_cells(&mosaic) {
             prop_assert_eq!(count, 0, "{}", first);
         }
     }
@@ -101,7 +101,7 @@ proptest! {
         let ours = write_jpeg(&mosaic, quality, Subsampling::S420, AppSegments::default()).unwrap();
         let theirs = encode_planes(&mosaic.to_planes(Subsampling::S420), quality, AppSegments::default()).unwrap();
         let (count, first) = differences(&decoded(&ours), &decoded(&theirs));
-        if super::jpeg::has_small_cells(&mosaic) {
+        if jpeg::has_small_cells(&mosaic) {
             prop_assert_eq!(count, 0, "{}", first);
         }
     }

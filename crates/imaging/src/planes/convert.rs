@@ -77,12 +77,11 @@ impl Planes {
             return Ok(rgb);
         }
         let upsampled;
-        let full = match self.subsampling {
-            Subsampling::S444 => self,
-            _ => {
-                upsampled = self.upsampled()?;
-                &upsampled
-            }
+        let full = if self.subsampling == Subsampling::S444 {
+            self
+        } else {
+            upsampled = self.upsampled()?;
+            &upsampled
         };
         let planes = [full.plane(0), full.plane(1), full.plane(2)];
         for (y, out) in rgb.chunks_exact_mut(width * 3).enumerate() {

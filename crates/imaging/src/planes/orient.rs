@@ -2,6 +2,10 @@
 
 use super::{Planes, Subsampling};
 
+/// Side of the tiles in which planes are transposed, so that the lines of both
+/// stay in the cache.
+const TILE: usize = 32;
+
 /// What must be done to stored pixels so that they stand upright: transpose
 /// first, then mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,8 +77,6 @@ impl Orientation {
         to_stride: usize,
     ) {
         let (to_width, to_height) = if self.transpose { (height, width) } else { (width, height) };
-        // Tiles keep both pictures' lines in cache while transposing.
-        const TILE: usize = 32;
         if !self.transpose {
             for (y, row) in to.chunks_mut(to_stride).take(to_height).enumerate() {
                 let y = if self.flip_y { height - 1 - y } else { y };

@@ -70,8 +70,13 @@ pub(crate) fn make_prints(
     std::thread::scope(|scope| {
         let helpers = threads.min(prints.len()) - 1;
         let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(|| queue.drain(done))).collect();
-        let resized = job.resize_all(&mut |index, planes| queue.push(index, planes));
-        queue.close();
+        let resized = {
+            let _closing = Closing(&queue);
+            job.resize_all(&mut |index, planes| {
+                queue.push(index, planes);
+                Ok(())
+            })
+        };
         let own = queue.drain(done);
         helpers.into_iter().fold(resized.and(own), |result, helper| {
             let panicked = || Err(Error::Codec { format: "print", detail: "a thread panicked".into() });
@@ -127,7 +132,7 @@ impl Job<'_> {
                     (false, false),
                     1,
                 )?,
-                None => self.from_source(print)?,
+                None => self.first_hand(print)?,
             };
             let planes = Arc::new(planes);
             each(index, Arc::clone(&planes))?;
@@ -142,7 +147,7 @@ impl Job<'_> {
         Ok(())
     }
 
-    fn from_source(&self, print: &Print) -> Result<Planes, Error> {
+    fn first_hand(&self, print: &Print) -> Result<Planes, Error> {
         let crop = self.stored(print.crop).scaled(1.0 / f64::from(self.scale.denominator()));
         let size = self.orientation.size(print.width, print.height);
         self.source
@@ -166,6 +171,16 @@ impl Job<'_> {
     }
 }
 
+/// Closes the queue however its producer ends: the encoders would wait for a
+/// producer that panicked.
+struct Closing<'a>(&'a Queue);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// Resized prints on their way to the encoders.
 #[derive(Default)]
 struct Queue {
@@ -180,11 +195,10 @@ struct Waiting {
 }
 
 impl Queue {
-    fn push(&self, index: usize, planes: Arc<Planes>) -> Result<(), Error> {
+    fn push(&self, index: usize, planes: Arc<Planes>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.prints.push_back((index, planes));
         self.changed.notify_one();
-        Ok(())
     }
 
     fn close(&self) {
