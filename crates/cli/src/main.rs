@@ -1,1 +1,88 @@
-fn main() {}
+//! The `minilab` binary: composition root and everything a person types.
+//!
+//! Owns: arguments, files, environment, what is printed, exit status. Refuses:
+//! deciding anything about pictures or storage; the crates below do.
+
+mod args;
+mod check;
+mod cloud;
+mod config;
+mod demo;
+mod function;
+mod inputs;
+mod render;
+mod results;
+mod samples;
+mod table;
+mod up;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Args, Command};
+
+/// How a run ended, as the exit status says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Everything was done: 0.
+    Done,
+    /// Some inputs were rejected or failed: 1.
+    SomeRejected,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        match ending {
+            Ending::Done => Self::SUCCESS,
+            Ending::SomeRejected => Self::from(1),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    // The function writes its own log, as on Lambda.
+    if !matches!(args.command, Command::Function) {
+        log_to_stderr(&args);
+    }
+    let ending = match &args.command {
+        Command::Check => check::run(&args),
+        Command::Policy => check::policy(&args),
+        Command::Render(options) => render::run(&args, options),
+        Command::Demo(options) => demo::run(&args, options),
+        Command::Up(options) => up::run(&args, options),
+        Command::Function => return function::run(),
+    };
+    match ending {
+        Ok(ending) => ending.into(),
+        // The reader of a pipe went away (`minilab check | head`): nobody to tell.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A message of several lines (a recipe's problems) starts on its own.
+            let _ = writeln!(std::io::stderr(), "minilab: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn log_to_stderr(args: &Args) {
+    let default = match (args.quiet, &args.command) {
+        (true, _) => "error",
+        (false, Command::Up(_)) => "minilab=info,minilab_local=info,warn",
+        // The demo's own table says what went wrong.
+        (false, Command::Demo(_)) => "error",
+        (false, _) => "warn",
+    };
+    let filter = args.log.as_deref().unwrap_or(default);
+    let filter = tracing_subscriber::EnvFilter::new(filter);
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}

@@ -1,0 +1,71 @@
+//! `minilab up`: the small cloud, until Ctrl-C.
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+use minilab_local::cloud::Cloud;
+use serde_json::json;
+
+use crate::args::{Args, UpOptions};
+use crate::config::{self, Config};
+use crate::{Ending, cloud};
+
+pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
+    let config = config::load(args)?;
+    let place = cloud::Place {
+        data_dir: options.data_dir.clone(),
+        s3_addr: options.s3_addr,
+        console_addr: Some(options.console_addr),
+    };
+    let settings = cloud::config(&config, &options.function, place)?;
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        // Before anything is started: a signal during start-up is not lost.
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let cloud = Cloud::start(settings).await?;
+        ready(args, &config, &cloud)?;
+        tokio::select! {
+            signal = tokio::signal::ctrl_c() => signal?,
+            _ = terminate.recv() => {}
+        }
+        tracing::info!("stopping: running invocations may finish");
+        cloud.shutdown().await;
+        Ok(Ending::Done)
+    })
+}
+
+fn ready(args: &Args, config: &Config, cloud: &Cloud) -> anyhow::Result<()> {
+    let credentials = cloud.credentials();
+    let (s3, console) = (cloud.s3_endpoint(), cloud.console_url().unwrap_or_default());
+    let recipe = &config.recipe;
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let line = json!({
+            "ready": true,
+            "s3": s3,
+            "console": console,
+            "access_key_id": credentials.access_key_id,
+            "secret_access_key": credentials.secret_access_key,
+            "region": cloud::REGION,
+            "source": recipe.source.bucket,
+            "processed": recipe.processed.bucket,
+        });
+        writeln!(out, "{line}")?;
+    } else if !args.quiet {
+        let (key, secret, region) =
+            (&credentials.access_key_id, &credentials.secret_access_key, cloud::REGION);
+        writeln!(out, "minilab is up ({})\n", config.origin)?;
+        writeln!(out, "  S3         {s3}")?;
+        writeln!(out, "  console    {console}")?;
+        writeln!(out, "  source     s3://{}/{}", recipe.source.bucket, recipe.source.prefix)?;
+        writeln!(out, "  processed  s3://{}/\n", recipe.processed.bucket)?;
+        writeln!(out, "Drop a picture in, and look at its prints:\n")?;
+        writeln!(out, "  export AWS_ENDPOINT_URL={s3} AWS_REGION={region}")?;
+        writeln!(out, "  export AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={secret}")?;
+        writeln!(out, "  aws s3 cp photo.jpg s3://{}/{}", recipe.source.bucket, recipe.source.prefix)?;
+        writeln!(out, "  aws s3 ls --recursive s3://{}/\n", recipe.processed.bucket)?;
+        writeln!(out, "Ctrl-C stops it; its data stays.")?;
+    }
+    out.flush()?;
+    Ok(())
+}
