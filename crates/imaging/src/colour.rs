@@ -93,7 +93,9 @@ impl Conversion {
     pub(crate) fn apply(&self, picture: &mut Picture) {
         match (self, picture.layout) {
             (Self::Grey(table), Layout::Grey) => {
-                picture.pixels.iter_mut().for_each(|v| *v = table[usize::from(*v)]);
+                for v in &mut picture.pixels {
+                    *v = table[usize::from(*v)];
+                }
             }
             (Self::Rgb { rgb, .. }, Layout::Rgb) => in_place(&**rgb, &mut picture.pixels, 3),
             (Self::Rgb { rgba, .. }, Layout::Rgba) => in_place(&**rgba, &mut picture.pixels, 4),
@@ -174,7 +176,9 @@ fn grey_table(profile: &ColorProfile, from: moxcms::Layout) -> Option<Conversion
     let mut rgb = vec![0_u8; 256 * 3];
     executor(profile, from, moxcms::Layout::Rgb)?.transform(&ramp, &mut rgb).ok()?;
     let mut table = Box::new([0_u8; 256]);
-    table.iter_mut().zip(rgb.chunks_exact(3)).for_each(|(to, rgb)| *to = rgb[1]);
+    for (to, rgb) in table.iter_mut().zip(rgb.chunks_exact(3)) {
+        *to = rgb[1];
+    }
     let same = table.iter().enumerate().all(|(from, to)| from.abs_diff(usize::from(*to)) <= 1);
     (!same).then_some(Conversion::Grey(table))
 }

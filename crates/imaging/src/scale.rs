@@ -4,8 +4,9 @@ use crate::Error;
 use crate::picture::{Layout, Picture};
 use crate::plan::geometry::Size;
 use crate::planes::CropBox;
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3, U8x4};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 
 /// The part `crop` of `picture`, in its pixels, at `size`.
 ///
@@ -20,21 +21,28 @@ pub(crate) fn scaled(picture: &Picture, crop: CropBox, size: Size) -> Result<Pic
     {
         return Ok(picture.cut(crop.left.round() as u32, crop.top.round() as u32, size));
     }
-    let kind = match picture.layout {
-        Layout::Grey => PixelType::U8,
-        Layout::Rgb => PixelType::U8x3,
-        Layout::Rgba => PixelType::U8x4,
+    let pixels = match picture.layout {
+        Layout::Grey => typed::<U8>(picture, crop, size),
+        Layout::Rgb => typed::<U8x3>(picture, crop, size),
+        Layout::Rgba => typed::<U8x4>(picture, crop, size),
     };
-    let failed = |detail: String| Error::Codec { format: "resize", detail };
-    let source = ImageRef::new(picture.size.width, picture.size.height, &picture.pixels, kind)
-        .map_err(|e| failed(e.to_string()))?;
-    let mut target = Image::new(size.width, size.height, kind);
+    let pixels = pixels.map_err(|detail| Error::Codec { format: "resize", detail })?;
+    Ok(Picture::new(size, picture.layout, pixels))
+}
+
+/// One pixel type at a time: the untyped interface compiles all fifteen.
+fn typed<P: PixelTrait>(picture: &Picture, crop: CropBox, size: Size) -> Result<Vec<u8>, String> {
+    let mut pixels = vec![0_u8; size.pixels() as usize * picture.layout.channels()];
+    let source = TypedImageRef::<P>::from_buffer(picture.size.width, picture.size.height, &picture.pixels)
+        .map_err(|e| e.to_string())?;
+    let mut target =
+        TypedImage::<P>::from_buffer(size.width, size.height, &mut pixels).map_err(|e| e.to_string())?;
     let options = ResizeOptions::new()
         .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
         .crop(crop.left, crop.top, crop.width, crop.height)
         .use_alpha(picture.layout == Layout::Rgba);
-    Resizer::new().resize(&source, &mut target, &options).map_err(|e| failed(e.to_string()))?;
-    Ok(Picture::new(size, picture.layout, target.into_vec()))
+    Resizer::new().resize_typed(&source, &mut target, &options).map_err(|e| e.to_string())?;
+    Ok(pixels)
 }
 
 #[cfg(test)]

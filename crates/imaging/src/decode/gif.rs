@@ -1,6 +1,6 @@
 //! GIF frames over the `gif` crate, composed on the canvas.
 //!
-//! Source: GIF89a specification, 23 (graphic control extension); where it is
+//! Source: the specification of 1989, 23 (graphic control extension); where it is
 //! silent, what browsers do: the background is transparent, and pixels outside
 //! the canvas are not drawn.
 
@@ -124,7 +124,9 @@ fn rows(canvas: &mut Picture, area: Area) -> impl Iterator<Item = &mut [u8]> {
 }
 
 fn clear(canvas: &mut Picture, area: Area) {
-    rows(canvas, area).for_each(|row| row.fill(0));
+    for row in rows(canvas, area) {
+        row.fill(0);
+    }
 }
 
 fn draw(canvas: &mut Picture, frame: &Frame<'_>, palette: &[u8], area: Area) {

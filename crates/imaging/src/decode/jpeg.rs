@@ -16,7 +16,9 @@ pub(crate) fn decode(source: &Source<'_>, header: &Header<'_>, scale: Scale) -> 
         Model::Cmyk => {
             let mut inks = jpeg::decode_cmyk(source.bytes, header, scale)?;
             if header.adobe {
-                inks.iter_mut().for_each(|ink| *ink = 255 - *ink);
+                for ink in &mut inks {
+                    *ink = 255 - *ink;
+                }
             }
             return Ok(cmyk_to_rgb(&inks, size, conversion.as_ref()));
         }

@@ -1,5 +1,5 @@
 //! GIF over the `gif` crate. Up to 256 colours a frame are kept as they are;
-//! more are reduced by NeuQuant, without dithering. A pixel less than half
+//! more are reduced by `NeuQuant`, without dithering. A pixel less than half
 //! opaque is transparent: GIF knows nothing between.
 
 use crate::Error;
@@ -13,7 +13,7 @@ pub(crate) struct Writer {
     size: Size,
 }
 
-/// NeuQuant looks at one pixel in this many; 10 is its author's compromise.
+/// `NeuQuant` looks at one pixel in this many; 10 is its author's compromise.
 const SAMPLING: i32 = 10;
 
 impl Writer {

@@ -192,15 +192,15 @@ pub(crate) fn planar_conversion(source: &Source<'_>, header: &jpeg::Header<'_>) 
 ///
 /// - the source bytes, and an ICC profile out of them;
 /// - the decoder at its peak, the decoded picture included ([`decode`]);
-/// - the decoded picture once more where it is turned as a whole, or where
-///   planes are cut down for mosaics;
+/// - the decoded picture twice more where it is turned as a whole;
 /// - all scaled pictures at once, since they may all wait for an encoder, and
 ///   the resizer's intermediate rows;
 /// - for as many prints as there are threads, the most expensive ones: frame,
 ///   flattening and encoder ([`encode::memory`]);
 /// - the encoded prints that are handed over, which are the caller's to keep
 ///   or drop and are counted within the encoder's term;
-/// - 4 MiB for stacks, tables and the allocator.
+/// - 16 MiB for the codecs' code and tables, stacks, and what the allocator of
+///   each thread keeps.
 fn memory(source: &Source<'_>, prints: &[PrintPlan<'_>], route: Route, threads: usize) -> u64 {
     let stored = source.stored;
     let (decoder, layout) = match &source.kind {
@@ -219,7 +219,9 @@ fn memory(source: &Source<'_>, prints: &[PrintPlan<'_>], route: Route, threads: 
     let channels = layout.channels() as u64;
     let seen = source.seen();
     let turned = match route {
-        Route::Pixels(_) if source.orientation != planes::Orientation::UPRIGHT => stored.pixels() * channels,
+        Route::Pixels(_) if source.orientation != planes::Orientation::UPRIGHT => {
+            2 * stored.pixels() * channels
+        }
         _ => 0,
     };
     let mut waiting = 0;
@@ -233,6 +235,12 @@ fn memory(source: &Source<'_>, prints: &[PrintPlan<'_>], route: Route, threads: 
             let rows = u64::from(scaled.width) * u64::from(stored.height) * channels;
             waiting += scaled.pixels() * channels;
             working.push(premultiplied + rows);
+        }
+        if let (Some(grid), Format::Jpeg, false) = (print.grid(), print.format, print.placement.has_bars()) {
+            // Cells are written without their pixels, unless they are small.
+            let longest = if whole { seen } else { scaled };
+            working.push(mosaic_memory(grid, longest));
+            continue;
         }
         let through_rgb = if matches!(route, Route::Planes(_)) { 2 * scaled.pixels() * 3 } else { 0 };
         let frame =
@@ -253,7 +261,19 @@ fn memory(source: &Source<'_>, prints: &[PrintPlan<'_>], route: Route, threads: 
     }
     working.sort_unstable_by(|a, b| b.cmp(a));
     let busy: u64 = working.iter().take(threads.max(1)).sum();
-    source.bytes.len() as u64 + decoder + turned + waiting + busy + (4 << 20)
+    source.bytes.len() as u64 + decoder + turned + waiting + busy + (16 << 20)
+}
+
+/// Bytes that a mosaic of `size` takes as a JPEG: planes of small cells, and a
+/// file of at most two bits a pixel, or as large as a photo's.
+fn mosaic_memory(grid: Grid, size: Size) -> u64 {
+    let side = size.width.min(size.height);
+    let cell = match grid {
+        Grid::Cells(count) => side / count.get(),
+        Grid::Block(pixels) => pixels.get(),
+    };
+    let bytes = if cell < 16 { size.pixels() * 6 } else { size.pixels() / 4 };
+    bytes + (2 << 20)
 }
 
 fn jpeg_layout(header: &jpeg::Header<'_>) -> Layout {

@@ -3,7 +3,6 @@
 
 use super::{Counter, animated};
 use crate::Error;
-use crate::colour::Conversion;
 use crate::decode;
 use crate::encode;
 use crate::jpeg::{self, Scale};
@@ -70,24 +69,27 @@ fn scale_all<'p, 'r>(
 ) -> Result<Vec<Job<'p, 'r>>, Error> {
     let mut order: Vec<&'p PrintPlan<'r>> = prints.to_vec();
     order.sort_by_key(|print| std::cmp::Reverse(print.placement.scaled.pixels()));
-    let base = Base { stored: source.stored, orientation: source.orientation, decoded };
+    let base = Base { stored: source.stored, orientation: source.orientation, decoded: Arc::new(decoded) };
     let mut upright: Option<Arc<Picture>> = None;
     let mut made: Vec<(CropBox, Arc<Picture>)> = Vec::new();
     let mut jobs = Vec::new();
     for print in order {
         let placement = &print.placement;
+        // Never from an enlarged one, which has nothing that the picture has not.
         let larger = made.iter().rev().find(|(crop, picture)| {
             *crop == placement.crop
+                && f64::from(picture.size.width) <= crop.width
+                && f64::from(picture.size.height) <= crop.height
                 && f64::from(picture.size.width) >= CASCADE * f64::from(placement.scaled.width)
                 && f64::from(picture.size.height) >= CASCADE * f64::from(placement.scaled.height)
         });
-        let picture = if let Some((_, larger)) = larger {
-            Arc::new(scaled(larger, CropBox::of(larger.size), placement.scaled)?)
-        } else if base.is_untouched(placement.crop, placement.scaled) {
+        let picture = if base.is_untouched(placement.crop, placement.scaled) {
             // Shared, not copied: pixelations of a large picture are many.
-            let shared = upright.take().unwrap_or_else(|| Arc::new(base.upright()));
+            let shared = upright.take().unwrap_or_else(|| base.upright());
             upright = Some(Arc::clone(&shared));
             shared
+        } else if let Some((_, larger)) = larger {
+            Arc::new(scaled(larger, CropBox::of(larger.size), placement.scaled)?)
         } else {
             Arc::new(base.print(placement.crop, placement.scaled)?)
         };
@@ -101,7 +103,7 @@ fn scale_all<'p, 'r>(
 struct Base {
     stored: Size,
     orientation: Orientation,
-    decoded: Picture,
+    decoded: Arc<Picture>,
 }
 
 impl Base {
@@ -112,8 +114,11 @@ impl Base {
             && crop == CropBox::of(size)
     }
 
-    fn upright(&self) -> Picture {
-        self.decoded.clone().turned(self.orientation)
+    fn upright(&self) -> Arc<Picture> {
+        if self.orientation == Orientation::UPRIGHT {
+            return Arc::clone(&self.decoded);
+        }
+        Arc::new(Picture::clone(&self.decoded).turned(self.orientation))
     }
 
     /// `crop` of the seen picture at `size`, upright.
@@ -147,36 +152,27 @@ pub(super) fn finish(
             let size = (picture.size.width, picture.size.height);
             let mosaic = Mosaic::from_pixels(&picture.pixels, size, model, grid);
             drop(picture);
-            finish_mosaic(counter, print, mosaic, None)
+            finish_mosaic(counter, print, mosaic)
         }
         None => encode::still(&picture, print.format, print.output, counter.attached(print)),
     }
 }
 
-/// Encodes a mosaic, its cells converted first where they are not sRGB yet.
+/// Encodes a mosaic in sRGB.
 pub(super) fn finish_mosaic(
     counter: &Counter<'_>,
     print: &PrintPlan<'_>,
     mosaic: Mosaic,
-    conversion: Option<&Conversion>,
 ) -> Result<Vec<u8>, Error> {
-    let mosaic = match conversion {
-        Some(conversion) => converted(mosaic.into_rgb(), conversion),
-        None => mosaic,
-    };
     let attached = counter.attached(print);
+    let quality = print.output.quality;
     if print.format == Format::Jpeg {
         let [r, g, b, _] = print.output.background.rgba;
         let mosaic = mosaic.flattened([r, g, b]);
-        return mosaic::write_jpeg(
-            &mosaic,
-            print.output.quality,
-            jpeg::subsampling_for(print.output.quality),
-            encode::segments(attached),
-        );
+        let subsampling = jpeg::subsampling_for(quality);
+        return mosaic::write_jpeg(&mosaic, quality, subsampling, encode::segments(attached));
     }
-    let picture = expanded(mosaic);
-    encode::still(&picture, print.format, print.output, attached)
+    encode::still(&expanded(mosaic), print.format, print.output, attached)
 }
 
 /// All pixels of a mosaic.
@@ -188,16 +184,4 @@ pub(super) fn expanded(mosaic: Mosaic) -> Picture {
         mosaic::Model::Rgba => Layout::Rgba,
     };
     Picture::new(Size::new(mosaic.width(), mosaic.height()), layout, mosaic.expand())
-}
-
-fn converted(mut mosaic: Mosaic, conversion: &Conversion) -> Mosaic {
-    let layout = if mosaic.model == mosaic::Model::Gray { Layout::Grey } else { Layout::Rgb };
-    let channels = layout.channels();
-    let pixels = mosaic.cells.iter().flat_map(|cell| cell[..channels].to_vec()).collect();
-    let mut cells = Picture::new(Size::new(mosaic.cells.len() as u32, 1), layout, pixels);
-    conversion.apply(&mut cells);
-    for (cell, pixel) in mosaic.cells.iter_mut().zip(cells.pixels.chunks_exact(channels)) {
-        cell[..channels].copy_from_slice(pixel);
-    }
-    mosaic
 }

@@ -7,7 +7,7 @@ use crate::Error;
 use crate::colour::Conversion;
 use crate::encode;
 use crate::jpeg::{self, Header, Scale};
-use crate::mosaic::Mosaic;
+use crate::mosaic::{self, Mosaic};
 use crate::parallel::for_each;
 use crate::picture::{Layout, Picture};
 use crate::plan::geometry::Size;
@@ -28,21 +28,87 @@ pub(super) fn run(
         plan.prints.iter().partition(|print| print.is_whole_mosaic(source.seen()));
     let full = (source.stored.width, source.stored.height);
 
-    let prints: Vec<Print> = resized.iter().map(|print| planar_print(print, conversion.is_some())).collect();
-    make_prints(&planes, full, scale, source.orientation, &prints, counter.threads, &|index, planes| {
-        let print = resized[index];
-        let bytes = finish(counter, print, planes, conversion.as_ref())?;
-        counter.hand_over(print, bytes);
-        Ok(())
-    })?;
+    let make = |some: &[&PrintPlan<'_>]| {
+        let prints: Vec<Print> = some.iter().map(|print| planar_print(print, conversion.is_some())).collect();
+        make_prints(&planes, full, scale, source.orientation, &prints, counter.threads, &|index, planes| {
+            let print = some[index];
+            let bytes = finish(counter, print, planes, conversion.as_ref())?;
+            counter.hand_over(print, bytes);
+            Ok(())
+        })
+    };
+    // A smaller print is never made from an enlarged one, which has nothing
+    // that the picture has not.
+    let (enlarged, reduced): (Vec<_>, Vec<_>) = resized.into_iter().partition(|print| {
+        let placement = &print.placement;
+        f64::from(placement.scaled.width) > placement.crop.width
+            || f64::from(placement.scaled.height) > placement.crop.height
+    });
+    make(&reduced)?;
+    for print in enlarged {
+        make(&[print])?;
+    }
 
+    if mosaics.is_empty() {
+        return Ok(());
+    }
+    // Cells are means of many pixels: a coarser picture gives the same ones.
+    let coarse = mosaics.iter().filter_map(|print| Some(mosaic::scale_for(print.grid()?, full))).min();
+    let coarse = coarse.unwrap_or(scale).max(scale);
+    let planes = averaged(planes, coarse.denominator() / scale.denominator());
+    let planes = match &conversion {
+        Some(conversion) => converted(&planes, conversion)?,
+        None => planes,
+    };
     for_each(counter.threads, mosaics, |print| {
         let Some(grid) = print.grid() else { return Ok(()) };
-        let mosaic = Mosaic::from_planes(&planes, full, scale, source.orientation, grid);
-        let bytes = pixels::finish_mosaic(counter, print, mosaic, conversion.as_ref())?;
+        let mosaic = Mosaic::from_planes(&planes, full, coarse, source.orientation, grid);
+        let bytes = pixels::finish_mosaic(counter, print, mosaic)?;
         counter.hand_over(print, bytes);
         Ok(())
     })
+}
+
+/// Planes of the means of `factor` × `factor` samples, the last ones of a row or
+/// column of those that there are: what a decode at a coarser scale gives.
+fn averaged(planes: Planes, factor: u32) -> Planes {
+    if factor <= 1 {
+        return planes;
+    }
+    let subsampling = planes.subsampling();
+    let (width, height) = (planes.width().div_ceil(factor), planes.height().div_ceil(factor));
+    let mut coarse = Planes::uninitialised(width, height, subsampling, Vec::new());
+    let sizes = [0, 1, 2].map(|index| coarse.dimensions(index));
+    for (index, target) in coarse.split_mut().into_iter().enumerate().take(subsampling.planes()) {
+        let plane = planes.plane(index);
+        let (columns, rows, stride) = sizes[index];
+        let mut sums = vec![0_u32; columns as usize];
+        for y in 0..rows {
+            let band = y * factor..((y + 1) * factor).min(plane.height);
+            sums.fill(0);
+            for row in band.clone() {
+                for (sum, samples) in sums.iter_mut().zip(plane.row(row).chunks(factor as usize)) {
+                    *sum += samples.iter().map(|&sample| u32::from(sample)).sum::<u32>();
+                }
+            }
+            let start = y as usize * stride as usize;
+            for ((sample, &sum), x) in target[start..].iter_mut().zip(&sums).zip(0..) {
+                let count = (factor.min(plane.width - x * factor)) * band.len() as u32;
+                *sample = ((sum + count / 2) / count) as u8;
+            }
+        }
+    }
+    coarse
+}
+
+/// Planes in sRGB. Colour is converted before cells are averaged, since what
+/// lies outside sRGB is cut off pixel by pixel.
+fn converted(planes: &Planes, conversion: &Conversion) -> Result<Planes, Error> {
+    let mut picture = picture(planes)?;
+    conversion.apply(&mut picture);
+    let Size { width, height } = picture.size;
+    let subsampling = planes.subsampling();
+    Ok(Planes::from_rgb(&picture.into_rgb().pixels, width, height, subsampling))
 }
 
 fn finish(
@@ -57,8 +123,10 @@ fn finish(
     match print.grid() {
         Some(grid) if !bars => {
             let size = (planes.width(), planes.height());
+            let srgb = conversion.map(|conversion| converted(planes, conversion)).transpose()?;
+            let planes = srgb.as_ref().unwrap_or(planes);
             let mosaic = Mosaic::from_planes(planes, size, Scale::Full, Orientation::UPRIGHT, grid);
-            return pixels::finish_mosaic(counter, print, mosaic, conversion);
+            return pixels::finish_mosaic(counter, print, mosaic);
         }
         None if !bars && conversion.is_none() => match print.format {
             Format::Jpeg => return jpeg::encode_planes(planes, quality, encode::segments(attached)),
@@ -82,4 +150,35 @@ fn picture(planes: &Planes) -> Result<Picture, Error> {
         return Ok(Picture::new(size, Layout::Grey, pixels));
     }
     Ok(Picture::new(size, Layout::Rgb, planes.to_rgb()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_of_the_samples_that_there_are() {
+        let mut planes = Planes::uninitialised(5, 3, Subsampling::Gray, Vec::new());
+        planes.samples_mut().copy_from_slice(&[0, 4, 10, 20, 7, 8, 12, 10, 20, 8, 1, 2, 3, 4, 5]);
+        let coarse = averaged(planes, 2);
+        assert_eq!((coarse.width(), coarse.height()), (3, 2));
+        assert_eq!(coarse.samples(), [6, 15, 8, 2, 4, 5]);
+    }
+
+    #[test]
+    fn flat_colour_stays_whatever_the_subsampling() {
+        let rgb = [200, 90, 30].repeat(37 * 23);
+        for subsampling in [Subsampling::S444, Subsampling::S422, Subsampling::S420, Subsampling::S440] {
+            let planes = Planes::from_rgb(&rgb, 37, 23, subsampling);
+            let first = [0, 1, 2].map(|index| planes.plane(index).row(0)[0]);
+            let coarse = averaged(planes, 4);
+            for (index, &sample) in first.iter().enumerate() {
+                let plane = coarse.plane(index);
+                assert!(
+                    (0..plane.height).all(|y| plane.row(y).iter().all(|&s| s == sample)),
+                    "{subsampling:?}"
+                );
+            }
+        }
+    }
 }

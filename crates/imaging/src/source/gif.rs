@@ -1,4 +1,4 @@
-//! The header of a GIF (GIF89a specification): the blocks, walked without
+//! The header of a GIF (the specification of 1989): the blocks, walked without
 //! decompressing anything.
 
 use super::{Kind, Source, at_most};
@@ -58,8 +58,15 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
     let mut stored = Size::new(side(&screen[0..2]), side(&screen[2..4]));
     let mut frames = 0_u32;
     let mut largest_frame = 0;
-    // A missing trailer loses no pixel, and many files lack it.
-    while let Ok(&[introducer]) = walk.take(1) {
+    loop {
+        let Ok(&[introducer]) = walk.take(1) else {
+            // Many stills lack the trailer and no pixel; an animation that
+            // lacks it may lack frames.
+            if frames > 1 {
+                return Err(malformed("it is cut off after one of its frames"));
+            }
+            break;
+        };
         match introducer {
             0x21 => {
                 walk.take(1)?;
@@ -137,11 +144,13 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_within_a_block_is_malformed_and_a_missing_trailer_is_not() {
-        let bytes = gif(5, 4, 2);
+    fn only_a_still_may_lack_its_trailer() {
         let limits = Limits::default();
-        assert_eq!(read(&bytes[..bytes.len() - 1], &limits).unwrap().frames, 2);
-        assert!(matches!(read(&bytes[..bytes.len() - 2], &limits), Err(Error::Malformed { .. })));
+        let still = gif(5, 4, 1);
+        assert_eq!(read(&still[..still.len() - 1], &limits).unwrap().frames, 1);
+        assert!(matches!(read(&still[..still.len() - 2], &limits), Err(Error::Malformed { .. })));
+        let animation = gif(5, 4, 2);
+        assert!(matches!(read(&animation[..animation.len() - 1], &limits), Err(Error::Malformed { .. })));
         assert!(matches!(read(&gif(5, 4, 0), &limits), Err(Error::Malformed { .. })));
     }
 

@@ -1,5 +1,4 @@
 //! Reads the golden corpus and shows prints as plain RGBA.
-#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use minilab_imaging::recipe::Format;
 use minilab_imaging::{Limits, Recipe, Rendition, render};
@@ -17,6 +16,11 @@ pub(crate) struct Case {
     pub(crate) recipe: String,
     /// Largest and mean difference of samples that pass.
     pub(crate) tolerance: (u8, f64),
+}
+
+/// The part of a recipe before its outputs.
+pub(crate) fn head() -> String {
+    "[source]\nbucket = \"golden-source\"\n[processed]\nbucket = \"golden-processed\"\n".to_owned()
 }
 
 /// Every case, by name.
@@ -76,9 +80,9 @@ impl Shown {
             Format::Png => Self::from_png(&print.bytes),
             Format::Gif => Self::from_gif(&print.bytes),
             Format::Jpeg | Format::Webp => {
-                let recipe = "[source]\nbucket = \"golden-source\"\n[processed]\nbucket = \"golden-processed\"\n[[output]]\nkey = \"{stem}.{ext}\"\nformat = \"png\"\n";
+                let recipe = head() + "[[output]]\nkey = \"{stem}.{ext}\"\nformat = \"png\"\n";
                 let png = Mutex::new(Vec::new());
-                render(&print.bytes, "x", &Recipe::parse(recipe).unwrap(), &Limits::default(), &|again| {
+                render(&print.bytes, "x", &Recipe::parse(&recipe).unwrap(), &Limits::default(), &|again| {
                     *png.lock().unwrap() = again.bytes;
                 })
                 .unwrap();

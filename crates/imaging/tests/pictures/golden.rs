@@ -1,15 +1,13 @@
 //! The golden corpus: every case in `tests/golden/<area>/<case>/` is a picture,
 //! a recipe and the prints that it must give.
 //!
-//! `MINILAB_BLESS=1 cargo test -p minilab-imaging --test golden` writes the
+//! `MINILAB_BLESS=1 cargo test -p minilab-imaging --test pictures` writes the
 //! prints anew; look at the difference before you commit it. What a print shows
 //! is compared, not its bytes: by default no sample may differ by more than 2
 //! and the mean by more than 0.1; a file `tolerance` in a case ("max mean")
 //! says otherwise.
 
-mod corpus;
-
-use corpus::{Case, Shown};
+use crate::corpus::{self, Case, Shown};
 use minilab_imaging::{Limits, Recipe, Rendition, render};
 use std::fmt::Write as _;
 use std::sync::Mutex;

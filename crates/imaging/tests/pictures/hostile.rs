@@ -1,0 +1,180 @@
+//! Damaged and malicious pictures: whatever the bytes, `render` answers, in
+//! little time and memory, and what is cut off gives no prints.
+
+use crate::corpus;
+use flate2::Compression;
+use flate2::write::ZlibEncoder;
+use minilab_imaging::{Error, Limit, Limits, Recipe, inspect, render};
+use std::io::Write;
+
+fn attempt(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(), Error> {
+    render(bytes, "input.x", recipe, limits, &|_| ()).map(|_| ())
+}
+
+/// xorshift64*: the same damage on every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
+    }
+}
+
+#[test]
+fn what_is_cut_off_is_refused() {
+    for case in corpus::cases() {
+        let recipe = Recipe::parse(&case.recipe).unwrap();
+        for part in 0..20 {
+            let cut = case.input.len() * part / 20;
+            match attempt(&case.input[..cut], &recipe, &recipe.limits) {
+                Err(Error::Malformed { .. } | Error::NotAnImage { .. }) => {}
+                other => panic!("{} cut to {cut} of {} bytes: {other:?}", case.name, case.input.len()),
+            }
+        }
+    }
+}
+
+#[test]
+fn flipped_bits_are_answered() {
+    for case in corpus::cases() {
+        let recipe = Recipe::parse(&case.recipe).unwrap();
+        let limits = Limits { pixels: 4_000_000, side: 4_000, ..recipe.limits };
+        let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ case.input.len() as u64);
+        for flip in 0..50 {
+            let mut bytes = case.input.clone();
+            // Headers break in more ways than pixels do.
+            let reach = if flip % 2 == 0 { bytes.len().min(200) } else { bytes.len() };
+            let at = random.below(reach);
+            bytes[at] ^= 1 << random.below(8);
+            if let Err(error @ Error::Codec { .. }) = attempt(&bytes, &recipe, &limits) {
+                panic!("{} with bit flipped in byte {at}: {error}", case.name);
+            }
+        }
+    }
+}
+
+fn zlib(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn png(width: u32, height: u32, depth: u8, chunks: &[(&[u8; 4], Vec<u8>)]) -> Vec<u8> {
+    let mut ihdr = width.to_be_bytes().to_vec();
+    ihdr.extend(height.to_be_bytes());
+    ihdr.extend([depth, 0, 0, 0, 0]);
+    let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
+    let all = [(b"IHDR", ihdr)].into_iter().chain(chunks.iter().map(|(k, d)| (*k, d.clone())));
+    for (kind, data) in all.chain([(b"IEND", Vec::new())]) {
+        let mut crc = flate2::Crc::new();
+        crc.update(kind);
+        crc.update(&data);
+        out.extend((data.len() as u32).to_be_bytes());
+        out.extend(kind);
+        out.extend(&data);
+        out.extend(crc.sum().to_be_bytes());
+    }
+    out
+}
+
+fn jpeg_header(width: u16, height: u16) -> Vec<u8> {
+    let mut out = vec![0xff, 0xd8, 0xff, 0xc0, 0, 17, 8];
+    out.extend(height.to_be_bytes());
+    out.extend(width.to_be_bytes());
+    out.extend([3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0]);
+    out.extend([0xff, 0xda, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0]);
+    out
+}
+
+fn gif(width: u16, height: u16, frame: (u16, u16), frames: usize) -> Vec<u8> {
+    let mut out = b"GIF89a".to_vec();
+    out.extend(width.to_le_bytes());
+    out.extend(height.to_le_bytes());
+    out.extend([0x80, 0, 0, 0, 0, 0, 255, 255, 255]);
+    for _ in 0..frames {
+        out.extend([0x2c, 0, 0, 0, 0]);
+        out.extend(frame.0.to_le_bytes());
+        out.extend(frame.1.to_le_bytes());
+        out.extend([0, 2, 2, 0x44, 0x01, 0]);
+    }
+    out.push(0x3b);
+    out
+}
+
+fn webp(width: u32, height: u32) -> Vec<u8> {
+    let bits = (width - 1) | (height - 1) << 14;
+    let mut out = b"RIFF\x12\0\0\0WEBPVP8L\x05\0\0\0\x2f".to_vec();
+    out.extend(bits.to_le_bytes());
+    out.push(0);
+    out
+}
+
+#[test]
+fn bombs_are_refused_by_their_headers() {
+    let cases: &[(&str, Vec<u8>, Limit)] = &[
+        ("a JPEG of 65,535 pixels square", jpeg_header(65_535, 65_535), Limit::Side),
+        ("a JPEG of 29,999 pixels square", jpeg_header(29_999, 29_999), Limit::Pixels),
+        ("a PNG of 2³¹ − 1 pixels square", png(0x7fff_ffff, 0x7fff_ffff, 8, &[]), Limit::Side),
+        ("a PNG of 30,000 pixels square", png(30_000, 30_000, 16, &[]), Limit::Pixels),
+        ("a GIF with a giant screen", gif(65_535, 65_535, (1, 1), 1), Limit::Side),
+        ("a GIF with a giant frame", gif(10, 10, (65_535, 65_535), 1), Limit::Pixels),
+        ("a GIF of 400 frames", gif(10, 10, (1, 1), 400), Limit::Frames),
+        ("a WebP of 16,384 pixels square", webp(16_384, 16_384), Limit::Pixels),
+    ];
+    let (recipe, limits) = (Recipe::built_in(), Limits::default());
+    for (name, bytes, limit) in cases {
+        for result in [attempt(bytes, &recipe, &limits), inspect(bytes, &limits).map(|_| ())] {
+            match result {
+                Err(Error::OverLimit { which, .. }) => assert_eq!(which, *limit, "{name}"),
+                other => panic!("{name}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_small_file_of_many_pixels_needs_the_memory_that_it_says() {
+    let rows = vec![0; 49_000_000 / 8 + 7_000];
+    let bytes = png(7_000, 7_000, 1, &[(b"IDAT", zlib(&rows))]);
+    assert!(bytes.len() < 20_000);
+    let tight = Limits { memory: 64 << 20, ..Limits::default() };
+    let Err(Error::OverLimit { which: Limit::Memory, .. }) = attempt(&bytes, &Recipe::built_in(), &tight)
+    else {
+        panic!("49 megapixels do not fit 64 MiB");
+    };
+}
+
+#[test]
+fn a_profile_that_inflates_to_gigabytes_is_stopped() {
+    let mut iccp = b"bomb\0\0".to_vec();
+    iccp.extend(zlib(&vec![0; 256 << 20]));
+    let bytes = png(8, 8, 8, &[(b"iCCP", iccp), (b"IDAT", zlib(&[0; 72]))]);
+    match attempt(&bytes, &Recipe::built_in(), &Limits::default()) {
+        Ok(()) | Err(Error::OverLimit { .. } | Error::Malformed { .. }) => {}
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn two_hundred_frames_are_all_kept() {
+    let bytes = gif(30, 20, (1, 1), 200);
+    let recipe = corpus::head() + "[[output]]\nkey = \"{stem}.{ext}\"\nresize = { width = 10 }\n";
+    let frames = std::sync::Mutex::new(0);
+    render(&bytes, "a.gif", &Recipe::parse(&recipe).unwrap(), &Limits::default(), &|print| {
+        *frames.lock().unwrap() = print.frames;
+    })
+    .unwrap();
+    assert_eq!(frames.into_inner().unwrap(), 200);
+}
+
+#[test]
+fn anything_else_is_named() {
+    for (bytes, found) in [(&b""[..], "an empty object"), (b"hello", "text"), (b"%PDF-1.4", "a PDF document")]
+    {
+        let expected = Err(Error::NotAnImage { found: found.to_owned() });
+        assert_eq!(attempt(bytes, &Recipe::built_in(), &Limits::default()), expected);
+    }
+}

@@ -1,0 +1,60 @@
+//! Any bytes through `inspect` and `render`: they are answered, without a panic
+//! and within the limits. Seed it with `tests/golden/*/*/input.*`.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use minilab_imaging::{Error, Limits, Recipe, inspect, render};
+use std::sync::LazyLock;
+
+const LIMITS: Limits = Limits {
+    input_bytes: 1 << 20,
+    pixels: 1_000_000,
+    side: 4_000,
+    frames: 20,
+    memory: 128 << 20,
+    threads: 1,
+};
+
+static RECIPE: LazyLock<Recipe> = LazyLock::new(|| {
+    Recipe::parse(
+        r##"
+        [source]
+        bucket = "fuzz-source"
+        [processed]
+        bucket = "fuzz-processed"
+        [defaults]
+        metadata = "all"
+        [[output]]
+        key = "0-{key}"
+        resize = { width = 50, height = 40, fit = "contain" }
+        background = "#10203040"
+        [[output]]
+        key = "1-{key}.jpg"
+        resize = { width = 33, height = 33, fit = "cover", enlarge = true }
+        format = "jpeg"
+        [[output]]
+        key = "2-{key}"
+        pixelate = { cells = 7 }
+        [[output]]
+        key = "3-{key}.webp"
+        pixelate = { block = 5 }
+        format = "webp"
+        [[output]]
+        key = "4-{key}.png"
+        resize = { width = 60 }
+        format = "png"
+        "##,
+    )
+    .expect("the recipe is valid")
+});
+
+fuzz_target!(|bytes: &[u8]| {
+    let header = inspect(bytes, &LIMITS);
+    let rendered = render(bytes, "fuzz/input", &RECIPE, &LIMITS, &|_| ());
+    match (header, rendered) {
+        (_, Err(Error::Codec { format, detail })) => panic!("{format}: {detail}"),
+        (Err(header), Ok(_)) => panic!("rendered although {header}"),
+        (Ok(header), Ok(summary)) => assert_eq!(header, summary.header),
+        (_, Err(_)) => {}
+    }
+});
