@@ -65,7 +65,7 @@ impl Endpoint {
             "Statement": [{"Sid": "Only", "Effect": "Allow", "Action": actions, "Resource": resources}],
         });
         self.authority.put_role("worker", vec![Policy::parse(&document).unwrap()]);
-        let session = self.authority.assume_role("worker", "test", Duration::from_secs(900)).unwrap();
+        let session = self.authority.assume_role("worker", "test", Duration::from_mins(15)).unwrap();
         let keys = Keys {
             id: session.access_key_id,
             secret: session.secret_access_key,
@@ -117,11 +117,11 @@ fn what_is_put_is_got_with_its_headers() {
 
 #[test]
 fn refusals_carry_s3s_own_codes() {
+    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)], (u16, &'a str));
     let endpoint = Endpoint::start();
     let client = endpoint.root();
     put(&client, "/photos/k", b"hello");
     let long = format!("/photos/{}", "k".repeat(1025));
-    type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [(&'a str, &'a str)], (u16, &'a str));
     let cases: &[Case<'_>] = &[
         ("GET", "/photos/absent", &[], &[], (404, "NoSuchKey")),
         ("GET", "/nowhere/k", &[], &[], (404, "NoSuchBucket")),
@@ -248,12 +248,13 @@ fn a_multipart_upload_becomes_one_object() {
     let (one, two) = (part("1", &first), part("2", b"tail"));
     assert_eq!(get(&client, "/photos/big").outcome(), (404, "NoSuchKey".to_owned()));
     let complete = |parts: &[(u32, &str)]| {
-        let listed: String = parts
+        let listed: Vec<String> = parts
             .iter()
             .map(|(number, etag)| {
                 format!("<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>")
             })
             .collect();
+        let listed = listed.concat();
         let document = format!("<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>");
         client.send("POST", "/photos/big", &[("uploadId", &id)], &[], document.as_bytes())
     };

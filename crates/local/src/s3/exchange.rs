@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use s3s::{Body, HttpResponse};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// What is known of a request before it is parsed.
@@ -21,19 +22,21 @@ pub(crate) struct Exchange {
     pub(crate) host_id: String,
     /// The client's address.
     pub(crate) peer: SocketAddr,
+    /// The region that this endpoint is in.
+    pub(crate) region: Arc<str>,
 }
 
 impl Default for Exchange {
     fn default() -> Self {
-        Self::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0))
+        Self::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), "us-east-1".into())
     }
 }
 
 impl Exchange {
-    /// A new request from `peer`.
-    pub(crate) fn new(peer: SocketAddr) -> Self {
+    /// A new request from `peer` to an endpoint in `region`.
+    pub(crate) fn new(peer: SocketAddr, region: Arc<str>) -> Self {
         let id = Uuid::new_v4().simple().to_string().to_ascii_uppercase();
-        Self { request_id: id[..16].to_owned(), host_id: Uuid::new_v4().simple().to_string(), peer }
+        Self { request_id: id[..16].to_owned(), host_id: Uuid::new_v4().simple().to_string(), peer, region }
     }
 
     /// The request as events name it.
@@ -82,7 +85,17 @@ fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
 fn complete_error(document: &Bytes, path: &str, exchange: &Exchange) -> Bytes {
     let Ok(text) = std::str::from_utf8(document) else { return document.clone() };
     let Some(head) = text.strip_suffix("</Error>") else { return document.clone() };
-    let mut complete = head.to_owned();
+    let region = &exchange.region;
+    // Clients that sign for a guessed region, such as s3cmd's "US", learn the right one from this error.
+    let head = if head.contains("<Message>invalid credential region") {
+        format!(
+            "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed; \
+             the region is wrong; expecting '{region}'</Message><Region>{region}</Region>"
+        )
+    } else {
+        head.to_owned()
+    };
+    let mut complete = head.clone();
     if !head.contains("<Message>") {
         let code = head
             .split_once("<Code>")
@@ -175,6 +188,10 @@ mod tests {
                 "<Error><Code>X</Code><Message>m</Message><RequestId>own</RequestId><Resource>/b/a&amp;&lt;</Resource><HostId>HOST</HostId></Error>",
             ),
             ("not xml", "not xml"),
+            (
+                "<Error><Code>InvalidRequest</Code><Message>invalid credential region: US</Message></Error>",
+                "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed; the region is wrong; expecting 'us-east-1'</Message><Region>us-east-1</Region><Resource>/b/a&amp;&lt;</Resource><RequestId>ID</RequestId><HostId>HOST</HostId></Error>",
+            ),
         ];
         for (document, expected) in cases {
             assert_eq!(

@@ -53,6 +53,7 @@ pub async fn serve(
     settings: S3Settings,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
+    let region: Arc<str> = storage.place().region.as_str().into();
     let service = build(storage, authority, settings);
     let graceful = GracefulShutdown::new();
     loop {
@@ -68,7 +69,7 @@ pub async fn serve(
                 }
             },
         };
-        connect(stream, peer, service.clone(), &graceful);
+        connect(stream, service.clone(), (peer, Arc::clone(&region)), &graceful);
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
@@ -77,10 +78,16 @@ pub async fn serve(
     Ok(())
 }
 
-fn connect(stream: TcpStream, peer: SocketAddr, service: S3Service, graceful: &GracefulShutdown) {
+fn connect(
+    stream: TcpStream,
+    service: S3Service,
+    (peer, region): (SocketAddr, Arc<str>),
+    graceful: &GracefulShutdown,
+) {
     // Small answers should not wait for the next packet.
     let _ = stream.set_nodelay(true);
-    let handler = service_fn(move |request| answer(service.clone(), peer, request));
+    let handler =
+        service_fn(move |request| answer(service.clone(), Exchange::new(peer, Arc::clone(&region)), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -95,10 +102,9 @@ fn connect(stream: TcpStream, peer: SocketAddr, service: S3Service, graceful: &G
 
 async fn answer(
     service: S3Service,
-    peer: SocketAddr,
+    exchange: Exchange,
     request: Request<Incoming>,
 ) -> Result<http::Response<Body>, s3s::HttpError> {
-    let exchange = Exchange::new(peer);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let mut request = request.map(Body::from);

@@ -186,7 +186,10 @@ fn sign(
     payload: &str,
 ) -> (String, String) {
     let names = headers.keys().cloned().collect::<Vec<_>>().join(";");
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
+    let lines = headers.iter().fold(String::new(), |mut lines, (name, value)| {
+        writeln!(lines, "{name}:{value}").unwrap();
+        lines
+    });
     let canonical = format!("{method}\n{path}\n{}\n{lines}\n{names}\n{payload}", query_text(query));
     let scope = format!("{date}/us-east-1/s3/aws4_request");
     let to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
