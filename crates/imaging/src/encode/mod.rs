@@ -72,8 +72,8 @@ pub(crate) fn memory(format: Format, size: Size, layout: Layout, quality: u8) ->
             let file = pixels * if quality < 90 { 1 } else { 3 };
             flattened + 3 * file
         }
-        // Filtered rows are streamed; the file is no larger than the samples.
-        Format::Png => 3 * raw,
+        // Indices or filtered rows, and a file as large as the samples.
+        Format::Png => 4 * raw,
         // YUV or ARGB, alpha, tokens and reconstruction, the file.
         Format::Webp => pixels * 10,
         Format::Gif => pixels * 8,

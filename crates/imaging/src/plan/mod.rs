@@ -5,7 +5,7 @@
 
 pub(crate) mod geometry;
 
-use crate::colour::Conversion;
+use crate::colour::{ColourSpace, Conversion};
 use crate::decode;
 use crate::encode;
 use crate::error::Limit;
@@ -193,6 +193,8 @@ pub(crate) fn planar_conversion(source: &Source<'_>, header: &jpeg::Header<'_>) 
 /// - the source bytes, and an ICC profile out of them;
 /// - the decoder at its peak, the decoded picture included ([`decode`]);
 /// - the decoded picture twice more where it is turned as a whole;
+/// - full chroma, RGB and planes again where cells are averaged of another
+///   colour space;
 /// - all scaled pictures at once, since they may all wait for an encoder, and
 ///   the resizer's intermediate rows;
 /// - for as many prints as there are threads, the most expensive ones: frame,
@@ -221,6 +223,13 @@ fn memory(source: &Source<'_>, prints: &[PrintPlan<'_>], route: Route, threads: 
     let turned = match route {
         Route::Pixels(_) if source.orientation != planes::Orientation::UPRIGHT => {
             2 * stored.pixels() * channels
+        }
+        _ => 0,
+    };
+    let converted = match (route, &source.colour) {
+        (Route::Planes(scale), ColourSpace::Icc(_)) if prints.iter().any(|print| print.grid().is_some()) => {
+            let decoded = Size::new(scale.of(stored.width), scale.of(stored.height));
+            9 * decoded.pixels()
         }
         _ => 0,
     };
@@ -261,7 +270,7 @@ fn memory(source: &Source<'_>, prints: &[PrintPlan<'_>], route: Route, threads: 
     }
     working.sort_unstable_by(|a, b| b.cmp(a));
     let busy: u64 = working.iter().take(threads.max(1)).sum();
-    source.bytes.len() as u64 + decoder + turned + waiting + busy + (16 << 20)
+    source.bytes.len() as u64 + decoder + turned + converted + waiting + busy + (16 << 20)
 }
 
 /// Bytes that a mosaic of `size` takes as a JPEG: planes of small cells, and a
