@@ -194,7 +194,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         // failed upload and the renderer is not kept waiting.
         let uploads = async move {
             receiver
-                .map(|rendition| this.upload(head, rendition))
+                .map(|rendition| this.upload(head, rendition, started))
                 .buffer_unordered(handler.options.uploads)
                 .try_collect::<Vec<_>>()
                 .await
@@ -225,9 +225,14 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         Ok(())
     }
 
-    async fn upload(&self, source: &Head, rendition: Rendition) -> Result<Uploaded, Failure> {
+    async fn upload(
+        &self,
+        source: &Head,
+        rendition: Rendition,
+        started: Duration,
+    ) -> Result<Uploaded, Failure> {
         let handler = self.handler;
-        let Rendition { output, key, format, bytes, .. } = rendition;
+        let Rendition { output, key, format, width, height, frames, bytes } = rendition;
         let size = bytes.len() as u64;
         let cache_control = handler
             .recipe
@@ -242,6 +247,17 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         };
         let processed = handler.recipe.processed.bucket.as_str();
         self.patiently(|store| store.put(processed, &key, put.clone())).await?;
+        let elapsed = handler.clock.now().saturating_sub(started);
+        tracing::info!(
+            key = self.key,
+            print = key,
+            width,
+            height,
+            frames,
+            bytes = size,
+            ms = elapsed.as_secs_f64() * 1e3,
+            "stored"
+        );
         Ok(Uploaded { output, key, size })
     }
 
