@@ -153,7 +153,9 @@ fn xmp(data: &[u8]) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
-    fn png(width: u32, height: u32, extra: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+    type Chunk<'a> = (&'a [u8; 4], &'a [u8]);
+
+    fn png(width: u32, height: u32, extra: &[Chunk<'_>]) -> Vec<u8> {
         let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
         let mut ihdr = width.to_be_bytes().to_vec();
         ihdr.extend(height.to_be_bytes());
@@ -178,7 +180,7 @@ mod tests {
     #[test]
     fn colour_chunks_are_taken_in_the_standards_order() {
         let gama = 100_000_u32.to_be_bytes();
-        let cases: &[(&[(&[u8; 4], &[u8])], &str)] = &[
+        let cases: &[(&[Chunk<'_>], &str)] = &[
             (&[], "Srgb"),
             (&[(b"gAMA", &gama)], "Gamma"),
             (&[(b"gAMA", &gama), (b"sRGB", &[0])], "Srgb"),

@@ -61,7 +61,6 @@ fn folders(path: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether the golden prints are to be written anew.
-#[expect(clippy::disallowed_methods, reason = "a switch of the test, not of the library")]
 pub(crate) fn blessing() -> bool {
     std::env::var("MINILAB_BLESS").is_ok_and(|v| v == "1")
 }

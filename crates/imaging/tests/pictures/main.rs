@@ -1,6 +1,8 @@
 //! `render` on real, damaged and malicious pictures. One binary, since each one
 //! links every codec.
 
+#![expect(clippy::disallowed_methods, reason = "the tests read the corpus; the library reads nothing")]
+
 mod corpus;
 mod golden;
 mod hostile;
