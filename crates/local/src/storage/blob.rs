@@ -16,6 +16,10 @@ use uuid::Uuid;
 
 const INCOMING: &str = "incoming";
 
+/// Bytes of the disk that uploads leave free, so that the database can still
+/// record deletions: a full disk must be one that its owner can empty.
+const RESERVE: u64 = 8 * 1024 * 1024;
+
 /// The folder of data files.
 #[derive(Debug)]
 pub(crate) struct Blobs {
@@ -86,6 +90,17 @@ impl Blobs {
         }
         recovery.missing = known.len().saturating_sub(seen);
         Ok(recovery)
+    }
+
+    /// Refuses when an upload of `coming` bytes would eat into the reserve.
+    pub(crate) fn check_space(&self, coming: u64) -> Result<(), StorageError> {
+        let disk = rustix::fs::statvfs(&self.root).map_err(|error| {
+            StorageError::file(format!("asking for the free space of {}", self.root.display()), error.into())
+        })?;
+        if disk.f_bavail.saturating_mul(disk.f_frsize) < RESERVE.saturating_add(coming) {
+            return Err(StorageError::DiskFull { during: "receiving an upload".to_owned() });
+        }
+        Ok(())
     }
 
     fn path(&self, id: &str) -> PathBuf {
@@ -191,6 +206,7 @@ impl Incoming {
 
     /// Appends bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), StorageError> {
+        self.blobs.check_space(bytes.len() as u64)?;
         self.file
             .write_all(bytes)
             .map_err(|error| StorageError::file(format!("writing {}", self.path.display()), error))?;

@@ -104,6 +104,7 @@ impl Storage {
             incoming = Some(join(last).await?);
         }
         let Some(incoming) = incoming else {
+            self.blobs.check_space(0)?;
             return Ok(Received { staged: None, digests: Digester::new(&reception.algorithms).finish() });
         };
         let staged = join(spawn_blocking(move || incoming.finish())).await?;
