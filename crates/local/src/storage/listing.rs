@@ -336,4 +336,48 @@ mod tests {
         let page = page(&items, &paging);
         assert_eq!((page.entries.as_slice(), page.truncated), (&items[1..3], true));
     }
+
+    /// Every entry and common prefix, without pages: the definition itself.
+    fn all(items: &[Item], prefix: &str, delimiter: &str) -> Vec<String> {
+        let mut names: Vec<String> = items
+            .iter()
+            .filter_map(|item| {
+                let rest = item.0.strip_prefix(prefix)?;
+                let end = (!delimiter.is_empty()).then(|| rest.find(delimiter)).flatten();
+                Some(end.map_or(item.0.to_owned(), |end| {
+                    item.0[..prefix.len() + end + delimiter.len()].to_owned()
+                }))
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn walking_by_pages_of_any_size_lists_exactly_what_there_is(
+            keys in proptest::collection::btree_set("[ab/é]{1,5}", 0..200),
+            prefix in "[ab/]{0,2}",
+            delimiter in "(|/|ab)",
+            limit in 1_usize..20,
+        ) {
+            let items: Vec<Item> =
+                keys.into_iter().map(|key| Item(Box::leak(key.into_boxed_str()), 0)).collect();
+            let (mut seen, mut after) = (Vec::new(), None);
+            loop {
+                let (prefix, delimiter) = (prefix.clone(), delimiter.clone());
+                let page = page(&items, &Paging { prefix, delimiter, after, tie: None, limit });
+                proptest::prop_assert!(page.entries.len() + page.prefixes.len() <= limit);
+                seen.extend(page.entries.iter().map(|item| item.0.to_owned()));
+                seen.extend(page.prefixes);
+                after = page.last;
+                if !page.truncated {
+                    break;
+                }
+            }
+            seen.sort();
+            proptest::prop_assert_eq!(seen, all(&items, &prefix, &delimiter));
+        }
+    }
 }
