@@ -15,18 +15,20 @@ Render = Callable[..., Path]
 
 @pytest.fixture
 def render(minilab: Path, tmp_path: Path) -> Render:
-    """`render(files, outputs)`: runs the binary with a recipe of these `[[output]]` tables; gives the folder of prints."""
+    """`render(file, outputs)`: runs the binary with a recipe of these `[[output]]` tables; gives the folder of prints.
 
-    def run(files: list[Path] | Path, outputs: str) -> Path:
+    Every key gets `{stem}/` in front: a recipe whose keys name no picture is refused.
+    """
+
+    def run(file: Path, outputs: str) -> Path:
         out = tmp_path / "prints"
         recipe = tmp_path / "recipe.toml"
-        recipe.write_text(HEAD + outputs, encoding="utf-8")
-        listed = files if isinstance(files, list) else [files]
-        command = [minilab, "render", *listed, "--config", recipe, "--out", out]
+        recipe.write_text(HEAD + outputs.replace('key = "', 'key = "{stem}/'), encoding="utf-8")
+        command = [minilab, "render", file, "--config", recipe, "--out", out]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, f"minilab render ended with status {done.returncode}: {done.stderr[-2000:]}"
         assert out.is_dir() and any(path.is_file() for path in out.rglob("*")), "minilab render made no print at all"
-        return out
+        return out / file.stem
 
     return run
 

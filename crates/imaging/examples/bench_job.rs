@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             break;
         }
         // The files of the run before are not part of this run's memory.
-        files = Vec::new();
+        drop(std::mem::take(&mut files));
         let (wall, cpu) = (Instant::now(), cpu());
         files = run(&picture, &recipe)?;
         let (wall, cpu) = (wall.elapsed(), self::cpu() - cpu);
@@ -47,20 +47,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     say(&format!("{{\"peak_bytes\": {peak}}}"))
 }
 
-/// The same work, quality and file names as the peers'.
+/// The same work, quality and file names as the peers': the source's key is
+/// `jpg`, so that a print is called `2048.jpg`.
 fn recipe(job: &str) -> Result<Recipe, Box<dyn Error>> {
     let mut text = String::new();
     match job {
         "widths" => {
             text.push_str("[defaults]\nformat = \"jpeg\"\nquality = 80\nmetadata = \"none\"\n");
             for width in WIDTHS {
-                write!(text, "[[output]]\nkey = \"{width}.jpg\"\nresize = {{ width = {width} }}\n")?;
+                write!(text, "[[output]]\nkey = \"{width}.{{name}}\"\nresize = {{ width = {width} }}\n")?;
             }
         }
         "cells" => {
             text.push_str("[defaults]\nformat = \"jpeg\"\nquality = 75\nmetadata = \"none\"\n");
             for cells in CELLS {
-                write!(text, "[[output]]\nkey = \"{cells}.jpg\"\npixelate = {{ cells = {cells} }}\n")?;
+                write!(text, "[[output]]\nkey = \"{cells}.{{name}}\"\npixelate = {{ cells = {cells} }}\n")?;
             }
         }
         other => return Err(format!("unknown job {other:?}: use widths or cells").into()),
@@ -72,7 +73,7 @@ fn run(picture: &[u8], recipe: &Recipe) -> Result<Vec<Rendition>, minilab_imagin
     let files = Mutex::new(Vec::new());
     // The collector outlives no panic: a poisoned lock still holds whole files.
     let sink = |file| files.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(file);
-    render(picture, "photo.jpg", recipe, &Limits::default(), &sink)?;
+    render(picture, "jpg", recipe, &Limits::default(), &sink)?;
     Ok(files.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 
