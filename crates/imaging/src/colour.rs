@@ -253,10 +253,11 @@ mod tests {
 
     #[test]
     fn wide_gamuts_are_brought_into_srgb() {
-        // Reference: lcms2 by Pillow's ImageCms for the same profiles, perceptual.
+        // By the primaries of SMPTE EG 432-1 and IEC 61966-2-1 and sRGB's curve,
+        // in floating point: 214.9, 92.6, 31.0.
         let p3 = icc(&ColorProfile::new_display_p3());
         let [r, g, b] = convert(&p3, [200, 100, 50]);
-        assert!(r.abs_diff(214) <= 2 && g.abs_diff(96) <= 2 && b.abs_diff(36) <= 2, "{r} {g} {b}");
+        assert!(r.abs_diff(215) <= 1 && g.abs_diff(93) <= 1 && b.abs_diff(31) <= 1, "{r} {g} {b}");
         assert_eq!(convert(&p3, [128, 128, 128]), [128, 128, 128]);
         let cicp = convert(&ColourSpace::Cicp { primaries: 12, transfer: 13 }, [200, 100, 50]);
         assert!(cicp[0].abs_diff(r) <= 1 && cicp[1].abs_diff(g) <= 1 && cicp[2].abs_diff(b) <= 1);

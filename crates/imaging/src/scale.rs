@@ -30,7 +30,7 @@ pub(crate) fn scaled(picture: &Picture, crop: CropBox, size: Size) -> Result<Pic
     Ok(Picture::new(size, picture.layout, pixels))
 }
 
-/// One pixel type at a time: the untyped interface compiles all fifteen.
+/// One pixel type at a time: the untyped interface compiles all thirteen.
 fn typed<P: PixelTrait>(picture: &Picture, crop: CropBox, size: Size) -> Result<Vec<u8>, String> {
     let mut pixels = vec![0_u8; size.pixels() as usize * picture.layout.channels()];
     let source = TypedImageRef::<P>::from_buffer(picture.size.width, picture.size.height, &picture.pixels)

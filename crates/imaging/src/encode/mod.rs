@@ -61,8 +61,9 @@ pub(crate) fn segments(attached: &Attached) -> AppSegments<'_> {
 /// Bytes that [`still`] takes beyond the picture given to it, the encoded file
 /// included.
 ///
-/// Each encoder's own buffers were measured on noise and rounded up; an output
-/// that grows is counted twice, for the moment in which it is copied.
+/// Generous estimates, not derived from the codecs' sources: a test holds whole
+/// jobs against them. An output that grows is counted more than once, for the
+/// moment in which it is copied.
 pub(crate) fn memory(format: Format, size: Size, layout: Layout, quality: u8) -> u64 {
     let pixels = size.pixels();
     let raw = pixels * layout.channels() as u64;
