@@ -49,8 +49,7 @@ impl Database {
             }
             Ok(connection)
         };
-        let connection =
-            prepare().map_err(|source| DatabaseError::Open { path: path.to_owned(), source })?;
+        let connection = prepare().map_err(|source| DatabaseError::Open { path: path.to_owned(), source })?;
         Ok(Self { connection: Mutex::new(connection) })
     }
 
