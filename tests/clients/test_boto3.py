@@ -66,7 +66,9 @@ def test_conditions_are_kept(cloud, scratch) -> None:
 def test_a_presigned_put_stores_an_object(cloud, scratch) -> None:
     s3 = cloud.client()
     key = "presigned/put it + here (100%).bin"
-    url = s3.generate_presigned_url("put_object", Params={"Bucket": scratch, "Key": key})
+    # boto3 presigns by signature version 2, which covers the media type even where none was asked for.
+    params = {"Bucket": scratch, "Key": key, "ContentType": "application/octet-stream"}
+    url = s3.generate_presigned_url("put_object", Params=params)
     s3_clients.fetch(url, data=b"put by nobody's client")
     assert s3.get_object(Bucket=scratch, Key=key)["Body"].read() == b"put by nobody's client"
 

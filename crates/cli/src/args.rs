@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
 
-    /// What to log to standard error, such as "debug" or "minilab_local=trace"
+    /// What to log to standard error, such as "debug" or "`minilab_local=trace`"
     #[arg(long, global = true, value_name = "FILTER", env = "MINILAB_LOG", hide = true)]
     pub(crate) log: Option<String>,
 

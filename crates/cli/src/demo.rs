@@ -143,9 +143,10 @@ async fn pipeline(
     Ok(pictures)
 }
 
-/// What the function's log says of a print.
+/// What the function's log says of a print (`handler` writes it, `lambda` as JSON).
 #[derive(Debug, Clone, Deserialize)]
 struct Stored {
+    message: String,
     print: String,
     ms: f64,
 }
@@ -196,21 +197,8 @@ fn watch(cloud: &Cloud, bar: ProgressBar) -> Watch {
 }
 
 fn stored_line(line: &str) -> Option<Stored> {
-    #[derive(Deserialize)]
-    struct Line {
-        fields: Fields,
-    }
-    #[derive(Deserialize)]
-    struct Fields {
-        message: String,
-        #[serde(flatten)]
-        rest: serde_json::Value,
-    }
-    let line: Line = serde_json::from_str(line).ok()?;
-    if line.fields.message != "stored" {
-        return None;
-    }
-    serde_json::from_value(line.fields.rest).ok()
+    let line: Stored = serde_json::from_str(line).ok()?;
+    (line.message == "stored").then_some(line)
 }
 
 /// Downloads the prints of one source, or finds out why there are none.

@@ -76,13 +76,18 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 fn log_to_stderr(args: &Args) {
     let default = match (args.quiet, &args.command) {
-        (true, _) => "error",
-        (false, Command::Up(_)) => "minilab=info,minilab_local=info,warn",
+        (false, Command::Up(_)) => "warn,minilab=info,minilab_local=info",
         // The demo's own table says what went wrong.
-        (false, Command::Demo(_)) => "error",
+        (true, _) | (false, Command::Demo(_)) => "error",
         (false, _) => "warn",
     };
-    let filter = args.log.as_deref().unwrap_or(default);
-    let filter = tracing_subscriber::EnvFilter::new(filter);
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    // s3s calls a missing key an error and prints whole requests with their headers.
+    let filter = format!("s3s=off,{}", args.log.as_deref().unwrap_or(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        // It would say on standard error that standard error is closed, and panic in the middle of the cloud.
+        .log_internal_errors(false)
+        .init();
 }

@@ -104,6 +104,8 @@ fn log_to_stdout(level: tracing::Level) {
         .with_current_span(true)
         .with_target(false)
         .with_max_level(level)
+        // A closed standard output is no reason to panic in the middle of an invocation.
+        .log_internal_errors(false)
         .finish();
     // A second subscriber is refused: a program that has one keeps it.
     let _ = tracing::subscriber::set_global_default(subscriber);

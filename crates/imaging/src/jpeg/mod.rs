@@ -3,7 +3,7 @@
 //! Owns: what a JPEG's markers say (`markers`), decoding to planes, RGB or CMYK
 //! with DCT scaling (`decode`), and encoding (`encode`). Refuses: truncated and
 //! corrupt entropy data (libjpeg would paint it grey and carry on), lossless
-//! and 12-bit pictures, more scans than [`MAX_SCANS`].
+//! and 12-bit pictures, more scans than `MAX_SCANS`.
 
 mod decode;
 mod encode;
@@ -14,8 +14,8 @@ mod tests;
 #[cfg(test)]
 pub(crate) use decode::turbo;
 pub(crate) use decode::{Scale, decode_cmyk, decode_planes, decode_rgb};
-pub(crate) use encode::{AppSegments, MAX_SEGMENT, encode_planes, encode_rgb, subsampling_for};
-pub(crate) use markers::{Color, Header, MAX_SCANS, header};
+pub(crate) use encode::{AppSegments, encode_planes, encode_rgb, subsampling_for};
+pub(crate) use markers::{Color, Header, header};
 
 use crate::Error;
 

@@ -17,7 +17,6 @@ pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};
 pub(crate) use orient::Orientation;
 pub(crate) use prints::{Print, make_prints, scale_for};
 pub(crate) use resize::CropBox;
-pub(crate) use threads::for_each;
 
 /// How many luma samples one chroma sample stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,18 +4,10 @@
 use crate::Error;
 use std::sync::{Mutex, PoisonError};
 
-/// Calls `work` on every item, on at most `threads` threads with the caller's
-/// among them, in the order of `items`. With one thread nothing is spawned. The
-/// first error stops the thread that met it, and is returned.
-pub(crate) fn for_each<T: Send>(
-    items: Vec<T>,
-    threads: usize,
-    work: impl Fn(T) -> Result<(), Error> + Sync,
-) -> Result<(), Error> {
-    for_each_with(items, threads, || (), |(), item| work(item))
-}
-
-/// The same with a state for each thread.
+/// Calls `work` on every item with the state of its thread, on at most
+/// `threads` threads with the caller's among them, in the order of `items`.
+/// With one thread nothing is spawned. The first error stops the thread that
+/// met it, and is returned.
 pub(super) fn for_each_with<S, T: Send>(
     mut items: Vec<T>,
     threads: usize,
