@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MINILAB := $(TARGET)/release/minilab
 PYTEST := .tools/venv/bin/python -m pytest -q
 
-.PHONY: demo test build setup lint rust-test python-test package bench fuzz clean
+.PHONY: demo test build setup lint rust-test python-test package bench soak fuzz clean
 
 # The main job on the bundled photographs, through the whole small cloud.
 demo: build
@@ -48,7 +48,11 @@ bench: build
 	$(CARGO) build --locked --release -p minilab-lambda --bin bootstrap
 	$(CARGO) build --locked --release -p minilab-imaging --example bench_job
 	bench/setup.sh
-	.tools/bench-venv/bin/python bench/run.py
+	.tools/bench-venv/bin/python bench/run.py --target $(TARGET)/release
+
+# Fifty thousand events through the queue: minutes, so not part of `test`.
+soak:
+	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty
 
 # A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
 FUZZ_SECONDS ?= 60

@@ -16,7 +16,7 @@ mod samples;
 mod table;
 mod up;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -86,6 +86,7 @@ fn log_to_stderr(args: &Args) {
     tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         // It would say on standard error that standard error is closed, and panic in the middle of the cloud.
         .log_internal_errors(false)

@@ -186,7 +186,7 @@ mod tests {
     fn means_are_of_the_samples_that_there_are() {
         let mut planes = Planes::uninitialised(5, 3, Subsampling::Gray, Vec::new());
         planes.samples_mut().copy_from_slice(&[0, 4, 10, 20, 7, 8, 12, 10, 20, 8, 1, 2, 3, 4, 5]);
-        let coarse = averaged(planes, 2);
+        let coarse = averaged(&planes, 2).unwrap();
         assert_eq!((coarse.width(), coarse.height()), (3, 2));
         assert_eq!(coarse.samples(), [6, 15, 8, 2, 4, 5]);
     }
@@ -197,7 +197,7 @@ mod tests {
         for subsampling in [Subsampling::S444, Subsampling::S422, Subsampling::S420, Subsampling::S440] {
             let planes = Planes::from_rgb(&rgb, 37, 23, subsampling);
             let first = [0, 1, 2].map(|index| planes.plane(index).row(0)[0]);
-            let coarse = averaged(planes, 4);
+            let coarse = averaged(&planes, 4).unwrap();
             for (index, &sample) in first.iter().enumerate() {
                 let plane = coarse.plane(index);
                 assert!(

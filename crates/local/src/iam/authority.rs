@@ -273,18 +273,19 @@ impl Authority {
 
     fn record(&self, entry: LoggedDecision) {
         match entry.decision.effect {
+            // `because` carries the resource as JSON, so it cannot break a line of the log.
             Effect::Allow => tracing::debug!(
                 principal = entry.principal,
                 action = entry.action,
                 resource = entry.resource,
-                because = entry.decision.because,
+                because = %entry.decision.because,
                 "allowed"
             ),
             Effect::Deny => tracing::warn!(
                 principal = entry.principal,
                 action = entry.action,
                 resource = entry.resource,
-                because = entry.decision.because,
+                because = %entry.decision.because,
                 "access denied"
             ),
         }
