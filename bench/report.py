@@ -151,3 +151,42 @@ def page(results: dict) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     parts.append(f"## Versions\n\n{versions}.\n")
     return "\n".join(parts)
+
+
+README = ("<!-- bench:begin -->\n", "<!-- bench:end -->")
+
+
+def summary(results: dict) -> str:
+    """The README's table: each job's wall time beside a few peers. A peer whose
+    files are not equally good is marked, as on the page."""
+    lines = []
+    for job, title in TITLES.items():
+        rows = results["jobs"][job]
+        ours = _ours(rows)
+        lines.append([title, f"**{ours['wall_ms']['median']:.0f} ms**, {_megabytes(ours['peak_bytes'])} MB", "", ""])
+        for row in rows:
+            if row is ours or row["name"].startswith("OpenCV"):
+                continue
+            ratio = ours["wall_ms"]["median"] / row["wall_ms"]["median"]
+            mark = " \\*" if quality.inequality(ours, row) else ""
+            lines.append(["", f"{row['name']}{mark}", f"{row['wall_ms']['median']:.0f} ms, {_megabytes(row['peak_bytes'])} MB", f"{ratio:.2f}"])
+    cold = results["jobs"]["cold start"]
+    ours = _ours(cold)
+    lines.append(["Cold start, exec to first request", f"**{_value(ours, 'wall_ms'):.1f} ms**", "", ""])
+    for row in cold:
+        if row is not ours:
+            ratio = _value(ours, "wall_ms") / _value(row, "wall_ms")
+            lines.append(["", row["name"], f"{_value(row, 'wall_ms'):.0f} ms", f"{ratio:.3f}"])
+    machine = results["machine"]
+    note = (
+        f"{results['date']}, {machine['processor']}, {machine['cores']} cores, medians of {results['runs']} interleaved runs. "
+        "\\* the files are not equally good (quality or bytes differ by more than the page's bounds): see the page."
+    )
+    return _table(["job", "minilab, or a peer", "the peer's", "ours/theirs"], lines) + "\n\n" + note + "\n"
+
+
+def with_summary(readme: str, results: dict) -> str:
+    """The README with its table replaced."""
+    begin, end = README
+    before, rest = readme.split(begin)
+    return before + begin + summary(results) + end + rest.split(end, 1)[1]

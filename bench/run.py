@@ -235,7 +235,9 @@ def main() -> int:
         target.parent.mkdir(exist_ok=True)
         target.write_text(json.dumps(results, indent=1) + "\n")
         (ROOT / "docs" / "benchmarks.md").write_text(page)
-        say(f"wrote {target.relative_to(ROOT)} and docs/benchmarks.md")
+        readme = ROOT / "README.md"
+        readme.write_text(report.with_summary(readme.read_text(), results))
+        say(f"wrote {target.relative_to(ROOT)}, docs/benchmarks.md and the README's table")
     return 0
 
 
