@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MINILAB := $(TARGET)/release/minilab
 PYTEST := .tools/venv/bin/python -m pytest -q
 
-.PHONY: demo test build setup lint rust-test python-test package bench soak fuzz clean
+.PHONY: demo test build setup lint audit rust-test python-test package bench soak fuzz clean
 
 # The main job on the bundled photographs, through the whole small cloud.
 demo: build
@@ -34,8 +34,13 @@ lint:
 	tools/setup-lint.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	.tools/bin/cargo-deny --locked check
+	.tools/bin/cargo-deny --locked check bans licenses sources
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+# Known vulnerabilities of dependencies: asks the RustSec database, so it needs the network.
+audit:
+	tools/setup-lint.sh
+	.tools/bin/cargo-deny --locked check advisories
 
 # dist/bootstrap.zip for Lambda's provided.al2023.
 package:

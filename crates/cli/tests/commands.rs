@@ -1,6 +1,7 @@
 //! The real binary, as a person types it: what it prints, what it writes, how
 //! it exits. Also renders docs/commands.md.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -246,7 +247,7 @@ fn the_commands_page_is_what_the_binary_says() {
         let help = text(&output.stdout);
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
         let title = [&["minilab"], command].concat().join(" ");
-        page.push_str(&format!("\n## {title}\n\n```text\n{}\n```\n", help.join("\n").trim_end()));
+        write!(page, "\n## {title}\n\n```text\n{}\n```\n", help.join("\n").trim_end()).unwrap();
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/commands.md");
     if option_env!("MINILAB_BLESS").is_some() {

@@ -3,7 +3,7 @@
 //! the object.
 //!
 //! Owns: the table `notification_rule`, the documented limits on rules, the
-//! message format ([`event`]). Refuses: delivering; the queue's invoker does.
+//! message format (`event`). Refuses: delivering; the queue's invoker does.
 //! A function gets no `s3:TestEvent` when a rule is set: S3 sends that to
 //! queues and topics only.
 
