@@ -25,7 +25,6 @@ rust-test:
 	$(CARGO) test --locked --workspace
 
 python-test: build
-	$(CARGO) build --locked --release -p minilab-lambda --bin bootstrap
 	$(PYTEST) tests --minilab $(MINILAB)
 
 # What CI asks on top of the tests.
