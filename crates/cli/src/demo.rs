@@ -213,16 +213,7 @@ async fn collect(
     let recipe = &config.recipe;
     let bucket = recipe.processed.bucket.as_str();
     let size = store.head(&recipe.source.bucket, &upload.key).await?.map_or(0, |head| head.size);
-    let mut picture = Picture {
-        source: upload.source.clone(),
-        key: upload.key.clone(),
-        status: Status::Written,
-        code: None,
-        reason: None,
-        bytes: size,
-        ms: 0.0,
-        prints: Vec::new(),
-    };
+    let mut picture = Picture::new(upload.source.clone(), upload.key.clone(), size);
     if let Some(Object::Whole { bytes, .. }) = store.get(bucket, &report_key(&upload.key), 1 << 20).await? {
         let report: serde_json::Value =
             serde_json::from_slice(&bytes).context("a failure report is not JSON")?;

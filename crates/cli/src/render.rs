@@ -61,16 +61,7 @@ pub(crate) fn run(args: &Args, options: &RenderOptions) -> anyhow::Result<Ending
 fn one(input: &Input, recipe: &Recipe, limits: &Limits, out: &Path) -> anyhow::Result<Picture> {
     let begun = Instant::now();
     let size = std::fs::metadata(&input.path).map_or(0, |metadata| metadata.len());
-    let mut picture = Picture {
-        source: input.path.display().to_string(),
-        key: input.key.clone(),
-        status: Status::Written,
-        code: None,
-        reason: None,
-        bytes: size,
-        ms: 0.0,
-        prints: Vec::new(),
-    };
+    let mut picture = Picture::new(input.path.display().to_string(), input.key.clone(), size);
     let prints: Mutex<Vec<(Rendition, Duration)>> = Mutex::new(Vec::new());
     // Looked at before it is read: a film in the folder is not loaded to be refused.
     let result = if size > limits.input_bytes {

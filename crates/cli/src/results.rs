@@ -29,6 +29,14 @@ pub(crate) struct Picture {
     pub(crate) prints: Vec<Print>,
 }
 
+impl Picture {
+    /// A picture of `bytes` that nothing is wrong with so far.
+    pub(crate) fn new(source: String, key: String, bytes: u64) -> Self {
+        let (status, prints) = (Status::Written, Vec::new());
+        Self { source, key, status, code: None, reason: None, bytes, ms: 0.0, prints }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
