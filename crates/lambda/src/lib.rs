@@ -13,19 +13,31 @@ pub use s3::{S3Access, S3Store};
 pub use settings::{Credentials, Endpoint, Settings, SettingsError};
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 /// The function's `main`, for every program that can be the function: settings
-/// from `variables` (with `read` for the recipe's file, `Ok(None)` when there
-/// is none), then [`run`] until the platform ends the process.
+/// from the environment's `variables` (those that are no UTF-8 are not ours) and
+/// the recipe's file, which `read` reads; then [`run`] until the platform ends
+/// the process.
 ///
 /// Exit status 2 when the settings are wrong, which the platform is told; 1
 /// when the Runtime API does not answer.
 pub fn main(
-    variables: &BTreeMap<String, String>,
-    read: impl Fn(&str) -> std::io::Result<Option<String>>,
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    read: impl Fn(&str) -> std::io::Result<String>,
 ) -> ExitCode {
-    let settings = match Settings::from_variables(variables, read) {
+    let variables: BTreeMap<String, String> = variables
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let read = |path: &str| match read(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    };
+    let settings = match Settings::from_variables(&variables, read) {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("{error}");
