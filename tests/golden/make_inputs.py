@@ -237,9 +237,67 @@ def geometry():
     case("geometry/fits", base, "png", outputs)
 
 
-jpegs()
-pngs()
-colours()
-webps()
-gifs()
-geometry()
+def avifs():
+    """Pillow's AVIF is libavif's, with libaom."""
+    base = scene(149, 101)
+    every = [PNG, SMALL]
+    for name, options in {
+        "420": {"subsampling": "4:2:0"}, "422": {"subsampling": "4:2:2"}, "444": {"subsampling": "4:4:4"},
+        "grey": {"subsampling": "4:0:0"}, "limited": {"subsampling": "4:2:0", "range": "limited"},
+    }.items():
+        case(f"avif/{name}", saved(base, "AVIF", quality=80, **options), "avif", every)
+    case("avif/alpha", saved(with_alpha(base), "AVIF", quality=80), "avif", every)
+    p3 = profile([(0.68, 0.32), (0.265, 0.69), (0.15, 0.06)], 2.2)
+    case("avif/p3", saved(base, "AVIF", quality=85, icc_profile=p3), "avif", [PNG])
+    # libavif writes the orientation as irot and imir.
+    for value in (2, 3, 4, 5, 6, 7, 8):
+        case(f"orientation/avif_{value}", saved(base, "AVIF", quality=75, exif=exif(value)), "avif", [PNG])
+    case("avif/written", saved(scene(160, 120), "PNG"), "png", [
+        'format = "avif"\nquality = 60', 'format = "avif"\nquality = 95', 'resize = { width = 41 }\nformat = "avif"'])
+
+
+def deep_avifs():
+    """libvips' AVIF is libheif's, with libaom: Pillow writes 8 bits only."""
+    import pyvips
+    y, x = np.mgrid[0:60, 0:90].astype(float)
+    ramp = np.stack([x / 89, y / 59, (x + y) / 148], axis=2) * 65535
+    deep = pyvips.Image.new_from_array(ramp.astype(np.uint16)).copy(interpretation="rgb16")
+    for bits in (10, 12):
+        data = deep.heifsave_buffer(compression="av1", bitdepth=bits, Q=85, subsample_mode="off")
+        case(f"avif/{bits}_bits", data, "avif", [PNG, SMALL])
+
+
+def heics():
+    """pillow-heif's HEIC is libheif's, with x265."""
+    import pillow_heif
+    pillow_heif.register_heif_opener()
+    base = scene(149, 101)
+    every = [PNG, SMALL]
+    case("heic/420", saved(base, "HEIF", quality=80), "heic", every)
+    case("heic/grey", saved(base.convert("L"), "HEIF", quality=80), "heic", every)
+    case("heic/alpha", saved(with_alpha(base), "HEIF", quality=80), "heic", every)
+    case("heic/grid", saved(scene(300, 210), "HEIF", quality=70, tile_size=128), "heic", every)
+    p3 = profile([(0.68, 0.32), (0.265, 0.69), (0.15, 0.06)], 2.2)
+    case("heic/p3", saved(base, "HEIF", quality=85, icc_profile=p3), "heic", [PNG])
+    case("heic/second_is_primary",
+         saved(scene(80, 60, 2), "HEIF", quality=60, save_all=True, append_images=[scene(90, 50, 3)], primary_index=1),
+         "heic", [PNG])
+    for value in (3, 5, 6, 8):
+        case(f"orientation/heic_{value}", saved(base, "HEIF", quality=60, exif=exif(value)), "heic", [PNG])
+    y, x = np.mgrid[0:60, 0:90].astype(float)
+    ramp = (np.stack([x / 89, y / 59, (x + y) / 148], axis=2) * 65535).astype(np.uint16)
+    deep = io.BytesIO()
+    pillow_heif.encode("RGB;16", (90, 60), ramp.tobytes(), deep, quality=85, save_hdr_to_12_bit=False)
+    case("heic/10_bits", deep.getvalue(), "heic", every)
+
+
+if __name__ == "__main__":
+    jpegs()
+    pngs()
+    colours()
+    webps()
+    gifs()
+    geometry()
+    avifs()
+    deep_avifs()
+    heics()

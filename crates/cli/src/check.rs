@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use minilab_imaging::Recipe;
-use minilab_imaging::recipe::{Fit, FormatChoice, Output, Pixelate, Place, Position};
+use minilab_imaging::recipe::{Fit, Format, FormatChoice, Length, Output, Pixelate, Position, Quality};
 use serde_json::json;
 
 use crate::Ending;
@@ -48,7 +48,11 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Ending> {
     writeln!(out, "  limits     {}\n", limits(recipe))?;
     let mut table = Table::new(&["output", "makes", "format", "quality>", "cache"]);
     for output in &recipe.outputs {
-        let quality = output.quality.to_string();
+        let quality = match output.quality {
+            _ if output.format.is_document() => "-".to_owned(),
+            Quality::Fixed(quality) => quality.to_string(),
+            Quality::Auto { target } => format!("auto {target}"),
+        };
         let cells =
             [output.key.to_string(), makes(output), format(output), quality, output.cache_control.clone()];
         table.row(cells);
@@ -93,15 +97,36 @@ fn limits(recipe: &Recipe) -> String {
 }
 
 fn format(output: &Output) -> String {
-    match output.format {
+    match &output.format {
         FormatChoice::Source => "source".to_owned(),
         FormatChoice::Fixed(format) => format.name().to_owned(),
+        FormatChoice::Auto(formats) => {
+            formats.iter().map(|format| format.name()).collect::<Vec<_>>().join("/")
+        }
+        FormatChoice::Manifest | FormatChoice::Placeholder => Format::Json.name().to_owned(),
     }
 }
 
 /// "inside 1280 × any", "8 × 8 cells", or both.
 fn makes(output: &Output) -> String {
+    match output.format {
+        FormatChoice::Manifest => return "a list of the prints".to_owned(),
+        FormatChoice::Placeholder => return "a placeholder".to_owned(),
+        _ => {}
+    }
     let mut parts = Vec::new();
+    if output.trim.is_some() {
+        parts.push("trimmed".to_owned());
+    }
+    if output.crop.is_some() {
+        parts.push("cropped".to_owned());
+    }
+    if output.rotate != 0 {
+        parts.push(format!("turned by {}°", u32::from(output.rotate) * 90));
+    }
+    if output.flip.x || output.flip.y {
+        parts.push("mirrored".to_owned());
+    }
     if let Some(resize) = &output.resize {
         let side = |side: Option<std::num::NonZeroU32>| {
             side.map_or_else(|| "any".to_owned(), |side| side.to_string())
@@ -114,8 +139,10 @@ fn makes(output: &Output) -> String {
             Fit::Outside => "outside",
         };
         let mut part = format!("{fit} {} × {}", side(resize.width), side(resize.height));
-        if resize.position != (Position { x: Place::Center, y: Place::Center }) {
-            part.push_str(", off centre");
+        match resize.position {
+            Position::Attention => part.push_str(", where the eye goes"),
+            position if position != Position::CENTER => part.push_str(", off centre"),
+            Position::At { .. } => {}
         }
         if resize.enlarge {
             part.push_str(", enlarging");
@@ -126,6 +153,26 @@ fn makes(output: &Output) -> String {
         Some(Pixelate::Cells(cells)) => parts.push(format!("{cells} × {cells} cells")),
         Some(Pixelate::Block(block)) => parts.push(format!("cells of {block} × {block} pixels")),
         None => {}
+    }
+    if output.region.is_some() {
+        parts.push("in a part of it".to_owned());
+    }
+    if let Some(sigma) = output.blur {
+        parts.push(format!("blurred by {sigma}"));
+    }
+    if output.sharpen.is_some() {
+        parts.push("sharpened".to_owned());
+    }
+    if output.grayscale {
+        parts.push("grey".to_owned());
+    }
+    match output.rounded {
+        Some(Length::Pixels(radius)) => parts.push(format!("rounded by {radius} pixels")),
+        Some(Length::Percent(radius)) => parts.push(format!("rounded by {radius} %")),
+        None => {}
+    }
+    if output.watermark.is_some() {
+        parts.push("watermarked".to_owned());
     }
     if parts.is_empty() { "the same size".to_owned() } else { parts.join(", then ") }
 }

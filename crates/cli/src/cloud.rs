@@ -46,7 +46,10 @@ pub(crate) fn config(
     };
     let mut spec = FunctionSpec::new("minilab", program);
     spec.args = vec!["function".to_owned()];
-    spec.env = vec![("MINILAB_RECIPE".to_owned(), config.text.clone())];
+    spec.env = vec![
+        ("MINILAB_RECIPE".to_owned(), config.text.clone()),
+        ("MINILAB_FOLDER".to_owned(), config.folder.display().to_string()),
+    ];
     spec.memory_mb = function.memory;
     spec.timeout = Duration::from_secs(u64::from(function.timeout));
     spec.concurrency = function.concurrency.map_or(cores, |environments| environments as usize);

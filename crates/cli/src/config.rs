@@ -1,9 +1,10 @@
 //! Finding and reading the recipe.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use minilab_imaging::Recipe;
+use minilab_imaging::recipe::Asset;
 
 use crate::args::Args;
 
@@ -15,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) text: String,
     /// "minilab.toml", or "the built-in recipe".
     pub(crate) origin: String,
+    /// Where the recipe's own files lie.
+    pub(crate) folder: PathBuf,
 }
 
 /// Reads `--config`, else `minilab.toml` beside the person, else the built-in
@@ -30,8 +33,15 @@ pub(crate) fn load(args: &Args) -> anyhow::Result<Config> {
         }
         None => (minilab_imaging::recipe::BUILT_IN.to_owned(), "the built-in recipe".to_owned()),
     };
+    let folder = path.and_then(Path::parent).unwrap_or(Path::new("."));
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     match Recipe::parse(&text) {
-        Ok(recipe) => Ok(Config { recipe, text, origin }),
+        Ok(mut recipe) => {
+            supply(&mut recipe, folder)?;
+            // The function may be started elsewhere.
+            let folder = std::path::absolute(folder).context("cannot find the recipe's folder")?;
+            Ok(Config { recipe, text, origin, folder })
+        }
         Err(problems) if args.json => {
             println!("{}", serde_json::json!({ "recipe": origin, "problems": problems.0 }));
             bail!("{origin} has {}", count(problems.0.len()));
@@ -41,6 +51,21 @@ pub(crate) fn load(args: &Args) -> anyhow::Result<Config> {
             bail!("{origin} has {}{}", count(problems.0.len()), list.concat());
         }
     }
+}
+
+/// Reads the watermarks that lie beside the recipe. Those in the processed
+/// bucket are the function's to load.
+fn supply(recipe: &mut Recipe, folder: &Path) -> anyhow::Result<()> {
+    for asset in recipe.missing_assets() {
+        let Asset::File(name) = &asset else { continue };
+        let path = folder.join(name);
+        let bytes = std::fs::read(&path)
+            .with_context(|| format!("cannot read the recipe's watermark {}", path.display()))?;
+        recipe
+            .supply(asset.clone(), bytes)
+            .with_context(|| format!("the recipe's watermark {} is no picture to use", path.display()))?;
+    }
+    Ok(())
 }
 
 fn count(problems: usize) -> String {

@@ -224,7 +224,7 @@ async fn collect(
         return Ok(picture);
     }
     let mut missing = Vec::new();
-    for output in &recipe.outputs {
+    for output in recipe.outputs_of_key(&upload.key) {
         let keys = keys(store, bucket, &upload.key, &output.footprint(&upload.key)).await?;
         let mut found = false;
         for key in keys {

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 
 #[expect(clippy::disallowed_methods, reason = "the cli is one of the two places that read the environment")]
 pub(crate) fn run() -> ExitCode {
-    minilab_lambda::main(std::env::vars_os(), |path| std::fs::read_to_string(path))
+    minilab_lambda::main(std::env::vars_os(), |path| std::fs::read(path))
 }

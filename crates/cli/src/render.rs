@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use minilab_imaging::recipe::Asset;
 use minilab_imaging::{Error, Limit, Limits, Recipe, Rendition};
 
 use crate::Ending;
@@ -30,6 +31,11 @@ pub(crate) fn run(args: &Args, options: &RenderOptions) -> anyhow::Result<Ending
     // Whole pictures side by side use cores better than one picture on all of them.
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = cores.min(inputs.len());
+    if let Some(Asset::Object(key)) = config.recipe.missing_assets().first() {
+        anyhow::bail!(
+            "the watermark processed:{key} lies in a bucket, which render does not ask; put it beside the recipe"
+        );
+    }
     let limits = Limits { threads: cores / workers.max(1), ..config.recipe.limits };
     std::thread::scope(|scope| {
         for _ in 0..workers {
@@ -74,10 +80,12 @@ fn one(input: &Input, recipe: &Recipe, limits: &Limits, out: &Path) -> anyhow::R
     } else {
         let source =
             std::fs::read(&input.path).with_context(|| format!("cannot read {}", input.path.display()))?;
-        minilab_imaging::render(&source, &input.key, recipe, limits, &|print| {
+        let sink = |print| {
             let done = begun.elapsed();
             prints.lock().unwrap_or_else(PoisonError::into_inner).push((print, done));
-        })
+        };
+        let stop = || begun.elapsed() >= Duration::from_secs(limits.seconds.into());
+        minilab_imaging::render_until(&source, &input.key, recipe, limits, &sink, &stop)
     };
     if let Err(error) = result {
         picture.status = Status::Rejected;

@@ -206,14 +206,14 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         self.outcome.timings.render += rendered_at.saturating_sub(started);
         self.outcome.timings.render_and_put += handler.clock.now().saturating_sub(started);
         // The renderer's word comes first: it is final, an upload's is not.
-        rendered?;
+        let expected = rendered?;
         let uploaded = uploaded?;
         let report = report?;
         self.outcome.written += uploaded.len() as u32;
         self.outcome.bytes_out += uploaded.iter().map(|print| print.size).sum::<u64>();
         let outputs: BTreeSet<usize> = uploaded.iter().map(|print| print.output).collect();
-        if outputs.len() != handler.recipe.outputs.len() {
-            let detail = format!("{} of {} prints were made", outputs.len(), handler.recipe.outputs.len());
+        if outputs.len() != expected {
+            let detail = format!("{} of {expected} prints were made", outputs.len());
             return Err(Failure::Picture(Error::Codec { format: "picture", detail }));
         }
 
@@ -266,10 +266,9 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
     async fn remove_prints(&mut self, made: &BTreeSet<String>) -> Result<(), Failure> {
         let handler = self.handler;
         let mut candidates = BTreeSet::new();
-        for output in &handler.recipe.outputs {
+        for output in handler.recipe.outputs_of_key(self.key) {
             match output.footprint(self.key) {
-                // All of these were just overwritten, unless nothing was made.
-                Footprint::Exact(key) if made.is_empty() => {
+                Footprint::Exact(key) if !made.contains(&key) => {
                     candidates.insert(key);
                 }
                 listed @ Footprint::Listed { .. } => {

@@ -11,6 +11,7 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// One picture to make prints of.
 #[derive(Debug, Clone)]
@@ -30,15 +31,17 @@ pub trait Renderer: Send + Sync {
     /// Makes every print of `job`, handing each to `prints` when it is done.
     /// A closed channel is no error: nobody wants the rest. On an error, prints
     /// that were handed over are not a result.
+    ///
+    /// Gives the number of prints that the picture has.
     fn render(
         &self,
         job: Job,
         prints: mpsc::Sender<Rendition>,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    ) -> impl Future<Output = Result<usize, Failure>> + Send;
 }
 
 impl<R: Renderer> Renderer for Arc<R> {
-    async fn render(&self, job: Job, prints: mpsc::Sender<Rendition>) -> Result<(), Failure> {
+    async fn render(&self, job: Job, prints: mpsc::Sender<Rendition>) -> Result<usize, Failure> {
         (**self).render(job, prints).await
     }
 }
@@ -46,21 +49,25 @@ impl<R: Renderer> Renderer for Arc<R> {
 struct Work {
     job: Job,
     prints: mpsc::Sender<Rendition>,
-    done: oneshot::Sender<Result<(), Failure>>,
+    done: oneshot::Sender<Result<usize, Failure>>,
 }
 
 /// `minilab_imaging::render` on a thread of its own, one picture after the
 /// other. The thread starts with the first picture and stays: buffers that a
 /// thread keeps are warm for the next one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ThreadRenderer {
     queue: Mutex<Option<std::sync::mpsc::Sender<Work>>>,
+    /// Monotonic time, for [`Limits::seconds`].
+    now: fn() -> Duration,
 }
 
 impl ThreadRenderer {
-    /// A renderer whose thread is not started yet.
-    pub const fn new() -> Self {
-        Self { queue: Mutex::new(None) }
+    /// A renderer whose thread is not started yet. `now` is monotonic time
+    /// since some fixed moment: a picture that takes longer than its limit is
+    /// rejected.
+    pub const fn new(now: fn() -> Duration) -> Self {
+        Self { queue: Mutex::new(None), now }
     }
 
     fn submit(&self, work: Work) {
@@ -73,15 +80,16 @@ impl ThreadRenderer {
                 Err(std::sync::mpsc::SendError(work)) => work,
             },
         };
-        *queue = Some(Self::start(work));
+        *queue = Some(self.start(work));
     }
 
-    fn start(first: Work) -> std::sync::mpsc::Sender<Work> {
+    fn start(&self, first: Work) -> std::sync::mpsc::Sender<Work> {
         let (sender, receiver) = std::sync::mpsc::channel::<Work>();
+        let now = self.now;
         let spawned = std::thread::Builder::new().name("render".to_owned()).spawn(move || {
             for Work { job, prints, done } in std::iter::once(first).chain(receiver) {
                 // Nobody listens any more when the invocation was given up.
-                let _ = done.send(render_caught(&job, &prints));
+                let _ = done.send(render_caught(&job, &prints, now));
             }
         });
         if let Err(error) = spawned {
@@ -92,17 +100,24 @@ impl ThreadRenderer {
     }
 }
 
-fn render_caught(job: &Job, prints: &mpsc::Sender<Rendition>) -> Result<(), Failure> {
+fn render_caught(
+    job: &Job,
+    prints: &mpsc::Sender<Rendition>,
+    now: fn() -> Duration,
+) -> Result<usize, Failure> {
     let sink = |rendition: Rendition| {
         // Waits while the uploads are behind, so that finished prints do not
         // pile up; an error means that nobody wants them.
         let _ = futures_executor::block_on(prints.clone().send(rendition));
     };
+    let over = now() + Duration::from_secs(job.limits.seconds.into());
+    let stop = || now() >= over;
+    let Job { picture, source_key, recipe, limits } = job;
     let rendered = catch_unwind(AssertUnwindSafe(|| {
-        minilab_imaging::render(&job.picture, &job.source_key, &job.recipe, &job.limits, &sink)
+        minilab_imaging::render_until(picture, source_key, recipe, limits, &sink, &stop)
     }));
     match rendered {
-        Ok(Ok(_)) => Ok(()),
+        Ok(Ok(summary)) => Ok(summary.prints),
         Ok(Err(error)) => Err(Failure::Picture(error)),
         Err(panic) => Err(Failure::Picture(codec_panic(panic.as_ref()))),
     }
@@ -118,7 +133,7 @@ fn codec_panic(panic: &(dyn Any + Send)) -> Error {
 }
 
 impl Renderer for ThreadRenderer {
-    async fn render(&self, job: Job, prints: mpsc::Sender<Rendition>) -> Result<(), Failure> {
+    async fn render(&self, job: Job, prints: mpsc::Sender<Rendition>) -> Result<usize, Failure> {
         let key = job.source_key.clone();
         let (done, answer) = oneshot::channel();
         self.submit(Work { job, prints, done });
@@ -145,7 +160,7 @@ mod tests {
 
     #[test]
     fn the_thread_answers_again_and_again() {
-        let renderer = ThreadRenderer::new();
+        let renderer = ThreadRenderer::new(|| Duration::ZERO);
         let job = Job {
             picture: Bytes::from_static(b"not a picture"),
             source_key: "a.txt".to_owned(),
@@ -156,6 +171,32 @@ mod tests {
             let (sender, _receiver) = mpsc::channel(1);
             let result = futures_executor::block_on(renderer.render(job.clone(), sender));
             assert!(matches!(&result, Err(Failure::Picture(Error::NotAnImage { .. }))), "{result:?}");
+        }
+    }
+
+    #[test]
+    fn a_picture_that_takes_longer_than_its_limit_is_rejected() {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static SECONDS: AtomicU64 = AtomicU64::new(0);
+        // A second passes whenever somebody looks.
+        let renderer = ThreadRenderer::new(|| Duration::from_secs(SECONDS.fetch_add(1, Ordering::Relaxed)));
+        let picture = Bytes::from_static(include_bytes!("../../../tests/golden/png/rgb8/input.png"));
+        let recipe = Arc::new(Recipe::built_in());
+        for (seconds, expected) in [(1, "over-limit"), (900, "")] {
+            let (sender, receiver) = mpsc::channel(100);
+            let job = Job {
+                picture: picture.clone(),
+                source_key: "a.png".to_owned(),
+                recipe: recipe.clone(),
+                limits: Limits { seconds, ..Limits::default() },
+            };
+            let rendered = futures_executor::block_on(renderer.render(job, sender));
+            let code = match &rendered {
+                Err(Failure::Picture(error)) => error.code(),
+                _ => "",
+            };
+            assert_eq!(code, expected, "{seconds} s: {rendered:?}");
+            drop(receiver);
         }
     }
 }

@@ -23,13 +23,14 @@ use rustix::time::{ClockId, clock_gettime};
 
 const WIDTHS: [u32; 5] = [2048, 1280, 800, 400, 160];
 const CELLS: [u32; 5] = [8, 16, 32, 48, 64];
+const WEBP_WIDTHS: [u32; 2] = [1280, 640];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [job, input, out] = arguments.as_slice() else {
-        return Err("usage: bench_job widths|cells INPUT OUT_DIR".into());
+        return Err("usage: bench_job widths|cells|webp|avif|png|24mp|50mp|100mp INPUT OUT_DIR".into());
     };
-    let recipe = recipe(job)?;
+    let (recipe, limits) = (recipe(job)?, limits(job));
     let picture = std::fs::read(input)?;
     say(&format!("{{\"ready\": true, \"idle_bytes\": {}}}", peak_bytes()?))?;
 
@@ -41,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // The files of the run before are not part of this run's memory.
         drop(std::mem::take(&mut files));
         let (wall, cpu) = (Instant::now(), cpu());
-        files = run(&picture, &recipe)?;
+        files = run(&picture, &recipe, &limits, extension(job))?;
         let (wall, cpu) = (wall.elapsed(), self::cpu().saturating_sub(cpu));
         say(&format!("{{\"wall_ms\": {}, \"cpu_ms\": {}}}", milliseconds(wall), milliseconds(cpu)))?;
     }
@@ -52,33 +53,57 @@ fn main() -> Result<(), Box<dyn Error>> {
     say(&format!("{{\"peak_bytes\": {peak}}}"))
 }
 
-/// The same work, quality and file names as the peers': the source's key is
-/// `jpg`, so that a print is called `2048.jpg`.
+/// The same work and file names as the peers', at the same quality but for AVIF,
+/// where the harness fits the peers' to ours. The source's key is the extension,
+/// so that a print is called `2048.jpg`.
 fn recipe(job: &str) -> Result<Recipe, Box<dyn Error>> {
-    let mut text = String::new();
-    match job {
-        "widths" => {
-            text.push_str("[defaults]\nformat = \"jpeg\"\nquality = 80\nmetadata = \"none\"\n");
-            for width in WIDTHS {
-                write!(text, "[[output]]\nkey = \"{width}.{{name}}\"\nresize = {{ width = {width} }}\n")?;
-            }
+    let (defaults, widths): (&str, &[u32]) = match job {
+        "widths" | "24mp" | "50mp" | "100mp" => ("format = \"jpeg\"\nquality = 80", &WIDTHS),
+        "cells" => ("format = \"jpeg\"\nquality = 75", &[]),
+        // Method 4 of libwebp is the default.
+        "webp" => ("format = \"webp\"\nquality = 80", &WEBP_WIDTHS),
+        "avif" => ("format = \"avif\"\nquality = 60\neffort = 4", &[1280]),
+        "png" => ("format = \"png\"", &[1280]),
+        other => return Err(format!("unknown job {other:?}").into()),
+    };
+    let mut text = format!("[defaults]\n{defaults}\nmetadata = \"none\"\n");
+    for width in widths {
+        write!(text, "[[output]]\nkey = \"{width}.{{name}}\"\nresize = {{ width = {width} }}\n")?;
+    }
+    if job == "cells" {
+        for cells in CELLS {
+            write!(text, "[[output]]\nkey = \"{cells}.{{name}}\"\npixelate = {{ cells = {cells} }}\n")?;
         }
-        "cells" => {
-            text.push_str("[defaults]\nformat = \"jpeg\"\nquality = 75\nmetadata = \"none\"\n");
-            for cells in CELLS {
-                write!(text, "[[output]]\nkey = \"{cells}.{{name}}\"\npixelate = {{ cells = {cells} }}\n")?;
-            }
-        }
-        other => return Err(format!("unknown job {other:?}: use widths or cells").into()),
     }
     Ok(Recipe::parse(&text)?)
 }
 
-fn run(picture: &[u8], recipe: &Recipe) -> Result<Vec<Rendition>, minilab_imaging::Error> {
+/// The extension that the harness expects of a job's files.
+fn extension(job: &str) -> &str {
+    match job {
+        "webp" | "avif" | "png" => job,
+        _ => "jpg",
+    }
+}
+
+/// The defaults, and for the largest picture what an owner would raise for it.
+fn limits(job: &str) -> Limits {
+    match job {
+        "100mp" => Limits { pixels: 120_000_000, memory: 2 << 30, ..Limits::default() },
+        _ => Limits::default(),
+    }
+}
+
+fn run(
+    picture: &[u8],
+    recipe: &Recipe,
+    limits: &Limits,
+    extension: &str,
+) -> Result<Vec<Rendition>, minilab_imaging::Error> {
     let files = Mutex::new(Vec::new());
     // The collector outlives no panic: a poisoned lock still holds whole files.
     let sink = |file| files.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(file);
-    render(picture, "jpg", recipe, &Limits::default(), &sink)?;
+    render(picture, extension, recipe, limits, &sink)?;
     Ok(files.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 

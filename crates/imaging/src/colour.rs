@@ -6,12 +6,13 @@
 //! picture, is ignored and the samples are taken as sRGB, as browsers do: a
 //! broken profile is no reason to lose a picture.
 
-use crate::picture::{Layout, Picture};
+use crate::hdr::ToneMapping;
+use crate::picture::{Layout, Picture, Sample};
 use crate::plan::geometry::Size;
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
     MatrixCoefficients, ParsingOptions, RenderingIntent, ToneReprCurve, TransferCharacteristics,
-    Transform8BitExecutor, TransformOptions, XyY,
+    TransformExecutor, TransformOptions, XyY,
 };
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -41,13 +42,50 @@ pub(crate) enum ColourSpace<'a> {
 }
 
 /// A conversion to sRGB that changes something.
-pub(crate) enum Conversion {
-    /// For pictures of one channel.
-    Grey(Box<[u8; 256]>),
+pub(crate) enum Conversion<S> {
+    /// For pictures of one channel: what each sample becomes.
+    Grey(Box<[S]>),
     /// RGB or RGBA to the same layout.
-    Rgb { rgb: Arc<Transform8BitExecutor>, rgba: Arc<Transform8BitExecutor> },
-    /// CMYK, 255 being full ink, to RGB.
-    Cmyk(Arc<Transform8BitExecutor>),
+    Rgb { rgb: Arc<Executor<S>>, rgba: Arc<Executor<S>> },
+    /// CMYK, full being full ink, to RGB.
+    Cmyk(Arc<Executor<S>>),
+    /// Grey, RGB or RGBA that is brighter than white.
+    Hdr(ToneMapping),
+}
+
+type Executor<S> = dyn TransformExecutor<S> + Send + Sync;
+
+/// Samples that colour management knows.
+pub(crate) trait Convertible: Sample {
+    /// A transform between layouts of four channels at most.
+    fn executor(
+        profile: &ColorProfile,
+        from: moxcms::Layout,
+        to: moxcms::Layout,
+        options: TransformOptions,
+    ) -> Option<Arc<Executor<Self>>>;
+}
+
+impl Convertible for u8 {
+    fn executor(
+        profile: &ColorProfile,
+        from: moxcms::Layout,
+        to: moxcms::Layout,
+        options: TransformOptions,
+    ) -> Option<Arc<Executor<Self>>> {
+        profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).ok()
+    }
+}
+
+impl Convertible for u16 {
+    fn executor(
+        profile: &ColorProfile,
+        from: moxcms::Layout,
+        to: moxcms::Layout,
+        options: TransformOptions,
+    ) -> Option<Arc<Executor<Self>>> {
+        profile.create_transform_16bit(from, &ColorProfile::new_srgb(), to, options).ok()
+    }
 }
 
 /// The colour model of samples as decoded.
@@ -58,9 +96,14 @@ pub(crate) enum Model {
     Cmyk,
 }
 
-impl Conversion {
+impl<S: Convertible> Conversion<S> {
     /// `None` where there is nothing to convert, or nothing that can be done.
     pub(crate) fn to_srgb(space: &ColourSpace<'_>, model: Model) -> Option<Self> {
+        if let (ColourSpace::Cicp { primaries, transfer }, Model::Grey | Model::Rgb) = (space, model)
+            && let Some(mapping) = ToneMapping::of::<S>(*primaries, *transfer)
+        {
+            return Some(Self::Hdr(mapping));
+        }
         let profile = match space {
             ColourSpace::Srgb | ColourSpace::InFile => return None,
             ColourSpace::Icc(bytes) => {
@@ -90,14 +133,16 @@ impl Conversion {
 
     /// Converts a grey, RGB or RGBA picture in place. A conversion made for
     /// another model leaves it as it is.
-    pub(crate) fn apply(&self, picture: &mut Picture) {
+    pub(crate) fn apply(&self, picture: &mut Picture<S>) {
         match (self, picture.layout) {
             (Self::Grey(table), Layout::Grey) => {
                 for v in &mut picture.pixels {
-                    *v = table[usize::from(*v)];
+                    let at: u32 = (*v).into();
+                    *v = table[at as usize];
                 }
             }
             (Self::Rgb { rgb, .. }, Layout::Rgb) => in_place(&**rgb, &mut picture.pixels, 3),
+            (Self::Hdr(mapping), _) => mapping.apply(picture),
             (Self::Rgb { rgba, .. }, Layout::Rgba) => in_place(&**rgba, &mut picture.pixels, 4),
             _ => {}
         }
@@ -108,7 +153,7 @@ impl Conversion {
 ///
 /// Without a profile: each of red, green and blue is (255 − ink)(255 − black) / 255,
 /// which is what libjpeg's users and Pillow do; there is no right answer.
-pub(crate) fn cmyk_to_rgb(cmyk: &[u8], size: Size, conversion: Option<&Conversion>) -> Picture {
+pub(crate) fn cmyk_to_rgb(cmyk: &[u8], size: Size, conversion: Option<&Conversion<u8>>) -> Picture {
     let mut pixels = vec![0_u8; size.pixels() as usize * 3];
     let converted = match conversion {
         Some(Conversion::Cmyk(transform)) => transform.transform(cmyk, &mut pixels).is_ok(),
@@ -129,8 +174,8 @@ pub(crate) fn cmyk_to_rgb(cmyk: &[u8], size: Size, conversion: Option<&Conversio
 /// hide the call.
 const CHUNK: usize = 1 << 14;
 
-fn in_place(transform: &Transform8BitExecutor, pixels: &mut [u8], channels: usize) {
-    let mut source = vec![0_u8; CHUNK * channels];
+fn in_place<S: Convertible>(transform: &Executor<S>, pixels: &mut [S], channels: usize) {
+    let mut source = vec![S::default(); CHUNK * channels];
     for chunk in pixels.chunks_mut(CHUNK * channels) {
         let source = &mut source[..chunk.len()];
         source.copy_from_slice(chunk);
@@ -141,46 +186,58 @@ fn in_place(transform: &Transform8BitExecutor, pixels: &mut [u8], channels: usiz
     }
 }
 
-fn executor(
+fn executor<S: Convertible>(
     profile: &ColorProfile,
     from: moxcms::Layout,
     to: moxcms::Layout,
-) -> Option<Arc<Transform8BitExecutor>> {
+) -> Option<Arc<Executor<S>>> {
     let options = TransformOptions { rendering_intent: RenderingIntent::Perceptual, ..Default::default() };
-    profile.create_transform_8bit(from, &ColorProfile::new_srgb(), to, options).ok()
+    S::executor(profile, from, to, options)
 }
 
-/// Whether greys and strong colours all come out within one step of
+/// Whether greys and strong colours all come out within one step of 255 of
 /// themselves. Asking the transform is surer than comparing names, matrices and
 /// curves: sRGB profiles are many.
-fn is_identity(transform: &Transform8BitExecutor) -> bool {
-    let mut source: Vec<u8> = (0..=255).flat_map(|v| [v; 3]).collect();
+fn is_identity<S: Convertible>(transform: &Executor<S>) -> bool {
+    let mut source: Vec<S> = (0..=255).flat_map(|v| [S::widened(v); 3]).collect();
     for r in (0..=255_u8).step_by(51) {
         for g in (0..=255_u8).step_by(51) {
             for b in (0..=255_u8).step_by(51) {
-                source.extend([r, g, b]);
+                source.extend([r, g, b].map(S::widened));
             }
         }
     }
-    let mut target = vec![0; source.len()];
-    transform.transform(&source, &mut target).is_ok()
-        && source.iter().zip(&target).all(|(a, b)| a.abs_diff(*b) <= 1)
+    let mut target = vec![S::default(); source.len()];
+    transform.transform(&source, &mut target).is_ok() && source.iter().zip(&target).all(|(a, b)| near(*a, *b))
 }
 
-/// What the 256 greys become; `None` where they stay.
-fn grey_table(profile: &ColorProfile, from: moxcms::Layout) -> Option<Conversion> {
-    let ramp: Vec<u8> = match from {
-        moxcms::Layout::Gray => (0..=255).collect(),
-        _ => (0..=255).flat_map(|v| [v; 3]).collect(),
-    };
-    let mut rgb = vec![0_u8; 256 * 3];
+/// Whether two samples differ by one step of 255 at most.
+fn near<S: Sample>(a: S, b: S) -> bool {
+    let (a, b): (u32, u32) = (a.into(), b.into());
+    a.abs_diff(b) <= S::MAX / 255
+}
+
+/// What every grey becomes; `None` where all stay.
+fn grey_table<S: Convertible>(profile: &ColorProfile, from: moxcms::Layout) -> Option<Conversion<S>> {
+    let channels = if from == moxcms::Layout::Gray { 1 } else { 3 };
+    let greys: Vec<S> = (0..=S::MAX).map(S::from_u32).collect();
+    let ramp: Vec<S> = greys.iter().flat_map(|&v| std::iter::repeat_n(v, channels)).collect();
+    let mut rgb = vec![S::default(); greys.len() * 3];
     executor(profile, from, moxcms::Layout::Rgb)?.transform(&ramp, &mut rgb).ok()?;
-    let mut table = Box::new([0_u8; 256]);
-    for (to, rgb) in table.iter_mut().zip(rgb.chunks_exact(3)) {
-        *to = rgb[1];
-    }
-    let same = table.iter().enumerate().all(|(from, to)| from.abs_diff(usize::from(*to)) <= 1);
+    let table: Box<[S]> = rgb.chunks_exact(3).map(|rgb| rgb[1]).collect();
+    let same = greys.iter().zip(&table).all(|(from, to)| near(*from, *to));
     (!same).then_some(Conversion::Grey(table))
+}
+
+/// The ICC profile that says what `space` says; `None` for sRGB, which needs
+/// none, and where there is none.
+pub(crate) fn profile(space: &ColourSpace<'_>) -> Option<Vec<u8>> {
+    match space {
+        ColourSpace::Srgb | ColourSpace::InFile => None,
+        ColourSpace::Icc(bytes) => Some(bytes.to_vec()),
+        ColourSpace::Cicp { primaries, transfer } => cicp(*primaries, *transfer)?.encode().ok(),
+        ColourSpace::Gamma { gamma, chromaticities } => gamma_profile(*gamma, *chromaticities)?.encode().ok(),
+    }
 }
 
 fn cicp(primaries: u8, transfer: u8) -> Option<ColorProfile> {
@@ -243,12 +300,12 @@ mod tests {
     #[test]
     fn srgb_in_any_guise_costs_nothing() {
         let srgb = icc(&ColorProfile::new_srgb());
-        assert!(Conversion::to_srgb(&srgb, Model::Rgb).is_none());
-        assert!(Conversion::to_srgb(&srgb, Model::Grey).is_none());
+        assert!(Conversion::<u8>::to_srgb(&srgb, Model::Rgb).is_none());
+        assert!(Conversion::<u16>::to_srgb(&srgb, Model::Grey).is_none());
         let cicp = ColourSpace::Cicp { primaries: 1, transfer: 13 };
-        assert!(Conversion::to_srgb(&cicp, Model::Rgb).is_none());
+        assert!(Conversion::<u16>::to_srgb(&cicp, Model::Rgb).is_none());
         let gamma = ColourSpace::Gamma { gamma: 0.45455, chromaticities: None };
-        assert!(Conversion::to_srgb(&gamma, Model::Rgb).is_none());
+        assert!(Conversion::<u8>::to_srgb(&gamma, Model::Rgb).is_none());
     }
 
     #[test]
@@ -268,7 +325,7 @@ mod tests {
         let linear = ColourSpace::Gamma { gamma: 1.0, chromaticities: None };
         // sRGB's curve (IEC 61966-2-1): 55/255 linear is 128.
         assert!(convert(&linear, [55, 55, 55])[1].abs_diff(128) <= 1);
-        let Some(Conversion::Grey(table)) = Conversion::to_srgb(&linear, Model::Grey) else {
+        let Some(Conversion::Grey(table)) = Conversion::<u8>::to_srgb(&linear, Model::Grey) else {
             panic!("a table for grey");
         };
         assert!(table[55].abs_diff(128) <= 1);
@@ -277,7 +334,7 @@ mod tests {
     #[test]
     fn a_profile_that_cannot_be_read_is_ignored() {
         let broken = ColourSpace::Icc(Cow::Borrowed(b"no profile"));
-        assert!(Conversion::to_srgb(&broken, Model::Rgb).is_none());
+        assert!(Conversion::<u8>::to_srgb(&broken, Model::Rgb).is_none());
         assert_eq!(convert(&broken, [1, 2, 3]), [1, 2, 3]);
     }
 

@@ -16,18 +16,26 @@ pub enum Limit {
     Frames,
     /// [`crate::Limits::memory`]
     Memory,
+    /// [`crate::Limits::output_bytes`]
+    OutputBytes,
+    /// [`crate::Limits::seconds`]
+    Seconds,
+    /// What the print's own format can hold: no field of a recipe raises it.
+    Format,
 }
 
 impl Limit {
-    /// The name of the field of `[limits]` in a recipe that sets it, with its
-    /// unit.
-    pub const fn field(self) -> &'static str {
+    /// What to do about it; names the field of `[limits]` that sets it.
+    pub const fn remedy(self) -> &'static str {
         match self {
-            Self::InputBytes => "limits.input_mb",
-            Self::Pixels => "limits.megapixels",
-            Self::Side => "limits.side",
-            Self::Frames => "limits.frames",
-            Self::Memory => "limits.memory_mb",
+            Self::InputBytes => "make the picture smaller or raise limits.input_mb",
+            Self::Pixels => "make the picture smaller or raise limits.megapixels",
+            Self::Side => "make the picture smaller or raise limits.side",
+            Self::Frames => "keep fewer frames or raise limits.frames",
+            Self::Memory => "make the picture smaller or raise limits.memory_mb",
+            Self::OutputBytes => "make the print smaller or raise limits.output_mb",
+            Self::Seconds => "make the picture smaller or raise limits.seconds",
+            Self::Format => "make the print smaller or take another format for it",
         }
     }
 }
@@ -37,7 +45,9 @@ impl Limit {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Error {
     /// The bytes are no picture in a format that is known.
-    #[error("not an image: {found}; upload a JPEG, PNG, WebP or GIF")]
+    #[error(
+        "not an image: {found}; upload a picture, such as a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or SVG"
+    )]
     NotAnImage {
         /// What the bytes look like instead, in words ("an empty object", "text", …).
         found: String,
@@ -59,7 +69,7 @@ pub enum Error {
         detail: String,
     },
     /// The picture is over one of the [`crate::Limits`].
-    #[error("over the limit: {what} is {value}, the limit is {limit}; make the picture smaller or raise {}", .which.field())]
+    #[error("over the limit: {what} is {value}, the limit is {limit}; {}", .which.remedy())]
     OverLimit {
         /// Which limit.
         which: Limit,

@@ -7,24 +7,30 @@
 
 mod colour;
 mod decode;
+mod derived;
 mod encode;
 mod error;
 mod exif;
+mod hdr;
+mod heif;
 mod jpeg;
 pub mod limits;
 mod metadata;
 mod mosaic;
+mod operation;
 mod parallel;
 mod picture;
 mod plan;
 mod planes;
+mod quality;
 pub mod recipe;
 mod render;
 mod scale;
 mod sniff;
 mod source;
+mod srgb;
 
 pub use error::{Error, Limit};
 pub use limits::Limits;
 pub use recipe::Recipe;
-pub use render::{Header, Rendition, Summary, inspect, render};
+pub use render::{Header, Rendition, Summary, inspect, render, render_until};

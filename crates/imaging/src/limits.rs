@@ -21,6 +21,10 @@ pub struct Limits {
     /// Largest predicted peak of memory for one picture, in bytes, the source
     /// bytes included.
     pub memory: u64,
+    /// Largest print, in bytes.
+    pub output_bytes: u64,
+    /// Longest work on one picture, in seconds; see [`crate::render_until`].
+    pub seconds: u32,
     /// Threads that work on one picture, the caller's included; 0 counts as 1.
     /// Prints are the same bytes whatever it is, so it is no part of a recipe.
     #[serde(skip)]
@@ -37,6 +41,8 @@ impl Default for Limits {
             side: 30_000,
             frames: 300,
             memory: 768 << 20,
+            output_bytes: 100 << 20,
+            seconds: 60,
             threads: 2,
         }
     }

@@ -1,5 +1,6 @@
-//! What a print carries of its source's metadata. Orientation and colour are
-//! never carried: the pixels have been turned and converted.
+//! What a print carries of its source's metadata. Orientation is
+//! never carried: the pixels have been turned. A profile is where the pixels
+//! have not been converted.
 
 use crate::exif::{Exif, upright_copy};
 use crate::recipe::Metadata;
@@ -12,6 +13,8 @@ pub(crate) struct Attached {
     pub(crate) exif: Option<Vec<u8>>,
     /// An XMP packet.
     pub(crate) xmp: Option<Vec<u8>>,
+    /// The ICC profile of a print that is not sRGB.
+    pub(crate) icc: Option<Vec<u8>>,
 }
 
 impl Attached {
@@ -20,11 +23,12 @@ impl Attached {
         match choice {
             Metadata::None => Self::default(),
             Metadata::Copyright => {
-                Self { exif: source.exif.and_then(|bytes| Exif::read(bytes).credits()), xmp: None }
+                Self { exif: source.exif.and_then(|bytes| Exif::read(bytes).credits()), ..Self::default() }
             }
             Metadata::All => Self {
                 exif: source.exif.and_then(upright_copy),
                 xmp: source.xmp.as_ref().map(|xmp| xmp.to_vec()),
+                icc: None,
             },
         }
     }

@@ -1,5 +1,4 @@
-//! Pixels in memory: 8 bits a sample, interleaved, rows without padding, sRGB
-//! once the decoder is through. Owns turning, cutting, framing and flattening;
+//! Pixels in memory: 8 or 16 bits a sample, interleaved, rows without padding. Owns turning, cutting, framing and flattening;
 //! scaling is in `scale`.
 
 use crate::plan::geometry::Size;
@@ -27,18 +26,128 @@ impl Layout {
     }
 }
 
-/// One picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Picture {
-    pub(crate) size: Size,
-    pub(crate) layout: Layout,
-    pub(crate) pixels: Vec<u8>,
+/// One sample of a pixel.
+pub(crate) trait Sample:
+    bytemuck::Pod + Default + Ord + Send + Sync + std::fmt::Debug + Into<u32>
+{
+    /// Full light, or full cover.
+    const MAX: u32;
+    /// Its bits.
+    const DEPTH: Depth;
+
+    /// The nearest sample to `value`, which is at most [`Sample::MAX`].
+    fn from_u32(value: u32) -> Self;
+
+    /// The sample that means the same as `value` of 8 bits.
+    fn widened(value: u8) -> Self {
+        Self::from_u32(u32::from(value) * (Self::MAX / 255))
+    }
+
+    /// The sample rounded to 8 bits.
+    fn narrowed(self) -> u8 {
+        ((self.into() * 255 + Self::MAX / 2) / Self::MAX) as u8
+    }
+
+    /// The picture with 8 bits a sample.
+    fn eight(picture: &Picture<Self>) -> Cow<'_, Picture<u8>>;
 }
 
-impl Picture {
+impl Sample for u8 {
+    const MAX: u32 = 255;
+    const DEPTH: Depth = Depth::Eight;
+
+    fn from_u32(value: u32) -> Self {
+        value as Self
+    }
+
+    fn eight(picture: &Picture<Self>) -> Cow<'_, Picture<u8>> {
+        Cow::Borrowed(picture)
+    }
+}
+
+impl Sample for u16 {
+    const MAX: u32 = 65_535;
+    const DEPTH: Depth = Depth::Sixteen;
+
+    fn from_u32(value: u32) -> Self {
+        value as Self
+    }
+
+    fn eight(picture: &Picture<Self>) -> Cow<'_, Picture<u8>> {
+        Cow::Owned(picture.narrowed())
+    }
+}
+
+/// Bits of a sample in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Depth {
+    /// 0 to 255.
+    Eight,
+    /// 0 to 65,535, whatever the bits of the source.
+    Sixteen,
+}
+
+impl Depth {
+    /// Bytes of one sample.
+    pub(crate) const fn bytes(self) -> u64 {
+        match self {
+            Self::Eight => 1,
+            Self::Sixteen => 2,
+        }
+    }
+}
+
+/// One picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Picture<S = u8> {
+    pub(crate) size: Size,
+    pub(crate) layout: Layout,
+    pub(crate) pixels: Vec<S>,
+}
+
+impl Picture<u8> {
+    /// The same with samples of another depth.
+    pub(crate) fn widened<S: Sample>(self) -> Picture<S> {
+        let pixels = match bytemuck::try_cast_vec(self.pixels) {
+            Ok(same) => same,
+            Err((_, pixels)) => pixels.into_iter().map(S::widened).collect(),
+        };
+        Picture::new(self.size, self.layout, pixels)
+    }
+}
+
+/// A picture of either depth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum AnyPicture {
+    Eight(Picture<u8>),
+    Sixteen(Picture<u16>),
+}
+
+/// Does the same to a picture of either depth: `each!(any, picture => …)`.
+macro_rules! each {
+    ($any:expr, $picture:ident => $work:expr) => {
+        match $any {
+            $crate::picture::AnyPicture::Eight($picture) => $work,
+            $crate::picture::AnyPicture::Sixteen($picture) => $work,
+        }
+    };
+}
+pub(crate) use each;
+
+impl AnyPicture {
+    /// 8 bits a sample.
+    pub(crate) fn into_eight(self) -> Picture<u8> {
+        match self {
+            Self::Eight(picture) => picture,
+            Self::Sixteen(picture) => picture.narrowed(),
+        }
+    }
+}
+
+impl<S: Sample> Picture<S> {
     /// # Panics
     /// Where `pixels` has not exactly the samples of `size`.
-    pub(crate) fn new(size: Size, layout: Layout, pixels: Vec<u8>) -> Self {
+    pub(crate) fn new(size: Size, layout: Layout, pixels: Vec<S>) -> Self {
         assert_eq!(pixels.len() as u64, size.pixels() * layout.channels() as u64, "samples of {size:?}");
         Self { size, layout, pixels }
     }
@@ -50,9 +159,9 @@ impl Picture {
         }
         let (width, height) = (self.size.width as usize, self.size.height as usize);
         let pixels = match self.layout {
-            Layout::Grey => turn::<1>(&self.pixels, orientation, width, height),
-            Layout::Rgb => turn::<3>(&self.pixels, orientation, width, height),
-            Layout::Rgba => turn::<4>(&self.pixels, orientation, width, height),
+            Layout::Grey => turn::<S, 1>(&self.pixels, orientation, width, height),
+            Layout::Rgb => turn::<S, 3>(&self.pixels, orientation, width, height),
+            Layout::Rgba => turn::<S, 4>(&self.pixels, orientation, width, height),
         };
         Self::new(self.size.turned(orientation), self.layout, pixels)
     }
@@ -82,6 +191,7 @@ impl Picture {
             self
         };
         let channels = inner.layout.channels();
+        let colour = colour.map(S::widened);
         let mut pixels = Vec::with_capacity(size.pixels() as usize * channels);
         for _ in 0..size.pixels() {
             pixels.extend_from_slice(&colour[..channels]);
@@ -102,12 +212,18 @@ impl Picture {
         if self.layout != Layout::Rgba {
             return Cow::Borrowed(self);
         }
+        let background = background.map(S::widened);
         let mut pixels = Vec::with_capacity(self.size.pixels() as usize * 3);
         let (source, _) = self.pixels.as_chunks::<4>();
         for &[r, g, b, a] in source {
-            let a = u32::from(a);
-            let over =
-                |top: u8, below: u8| ((u32::from(top) * a + u32::from(below) * (255 - a) + 127) / 255) as u8;
+            let a: u32 = a.into();
+            let over = |top: S, below: S| {
+                // Two products of 16 bits may not fit into 32 together.
+                let sum = u64::from(top.into()) * u64::from(a)
+                    + u64::from(below.into()) * u64::from(S::MAX - a)
+                    + u64::from(S::MAX / 2);
+                S::from_u32((sum / u64::from(S::MAX)) as u32)
+            };
             pixels.extend([over(r, background[0]), over(g, background[1]), over(b, background[2])]);
         }
         Cow::Owned(Self::new(self.size, Layout::Rgb, pixels))
@@ -115,7 +231,7 @@ impl Picture {
 
     /// Drops an alpha channel that hides nothing: fewer samples to scale and to store.
     pub(crate) fn without_idle_alpha(self) -> Self {
-        if self.layout == Layout::Rgba && self.pixels.chunks_exact(4).all(|p| p[3] == 255) {
+        if self.layout == Layout::Rgba && self.pixels.chunks_exact(4).all(|p| p[3].into() == S::MAX) {
             self.flattened([0; 4]).into_owned()
         } else {
             self
@@ -134,20 +250,32 @@ impl Picture {
     }
 
     pub(crate) fn into_rgba(self) -> Self {
+        let opaque = S::from_u32(S::MAX);
         let pixels = match self.layout {
-            Layout::Grey => self.pixels.iter().flat_map(|&v| [v, v, v, 255]).collect(),
+            Layout::Grey => self.pixels.iter().flat_map(|&v| [v, v, v, opaque]).collect(),
             Layout::Rgb => {
                 let (source, _) = self.pixels.as_chunks::<3>();
-                source.iter().flat_map(|&[r, g, b]| [r, g, b, 255]).collect()
+                source.iter().flat_map(|&[r, g, b]| [r, g, b, opaque]).collect()
             }
             Layout::Rgba => self.pixels,
         };
         Self::new(self.size, Layout::Rgba, pixels)
     }
+
+    /// 8 bits a sample, rounded.
+    pub(crate) fn narrowed(&self) -> Picture<u8> {
+        let pixels = self.pixels.iter().map(|sample| sample.narrowed()).collect();
+        Picture::new(self.size, self.layout, pixels)
+    }
 }
 
-fn turn<const N: usize>(pixels: &[u8], orientation: Orientation, width: usize, height: usize) -> Vec<u8> {
-    orientation.apply::<N>(pixels.as_chunks().0, width, height).into_flattened()
+fn turn<S: Sample, const N: usize>(
+    pixels: &[S],
+    orientation: Orientation,
+    width: usize,
+    height: usize,
+) -> Vec<S> {
+    orientation.apply::<S, N>(pixels.as_chunks().0, width, height).into_flattened()
 }
 
 #[cfg(test)]
@@ -156,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_frame_surrounds_and_widens_only_when_it_must() {
-        let grey = || Picture::new(Size::new(1, 1), Layout::Grey, vec![9]);
+        let grey = || Picture::new(Size::new(1, 1), Layout::Grey, vec![9_u8]);
         let framed = grey().framed(Size::new(3, 2), (1, 1), [5, 5, 5, 255]);
         assert_eq!((framed.layout, framed.pixels), (Layout::Grey, vec![5, 5, 5, 5, 9, 5]));
         let framed = grey().framed(Size::new(2, 1), (1, 0), [1, 2, 3, 255]);
@@ -167,7 +295,7 @@ mod tests {
 
     #[test]
     fn flattening_mixes_by_alpha() {
-        let picture = |a| Picture::new(Size::new(1, 1), Layout::Rgba, vec![200, 100, 0, a]);
+        let picture = |a| Picture::new(Size::new(1, 1), Layout::Rgba, vec![200_u8, 100, 0, a]);
         assert_eq!(picture(0).flattened([10, 20, 30, 255]).pixels, [10, 20, 30]);
         assert_eq!(picture(255).flattened([10, 20, 30, 255]).pixels, [200, 100, 0]);
         assert_eq!(picture(128).flattened([0, 0, 255, 255]).pixels, [100, 50, 127]);
@@ -177,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_cut_keeps_its_rows() {
-        let picture = Picture::new(Size::new(3, 2), Layout::Grey, vec![0, 1, 2, 3, 4, 5]);
+        let picture = Picture::new(Size::new(3, 2), Layout::Grey, vec![0_u8, 1, 2, 3, 4, 5]);
         assert_eq!(picture.cut(1, 0, Size::new(2, 2)).pixels, [1, 2, 4, 5]);
     }
 }

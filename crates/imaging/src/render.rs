@@ -1,28 +1,33 @@
 //! From bytes to renditions: header, limits, plan, decode, operations, encode.
 
 mod animated;
+mod counter;
+mod document;
+mod finish;
 mod pixels;
 mod planar;
 
-use crate::metadata::Attached;
 use crate::parallel::guarded;
-use crate::plan::geometry::Size;
-use crate::plan::{Plan, PrintPlan, Route};
-use crate::recipe::{Format, Metadata, Recipe};
+use crate::plan::{Plan, Route};
+use crate::recipe::{Format, Recipe};
 use crate::source::{Kind, Source};
 use crate::{Error, Limits};
+use counter::Counter;
 
 /// What a picture's header says, orientation applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// The format by content, never by name.
     pub format: Format,
-    /// Width in pixels as a person sees it (EXIF orientation applied).
+    /// Width in pixels as a person sees it (orientation applied).
     pub width: u32,
     /// Height in pixels as a person sees it.
     pub height: u32,
     /// Number of frames; 1 for a still.
     pub frames: u32,
+    /// Carries a gain map that would make it HDR. Prints are made of the
+    /// picture without it.
+    pub gain_map: bool,
 }
 
 /// One print, encoded.
@@ -34,9 +39,9 @@ pub struct Rendition {
     pub key: String,
     /// The format of `bytes`.
     pub format: Format,
-    /// Width in pixels.
+    /// Width in pixels; of a document, the source picture's.
     pub width: u32,
-    /// Height in pixels.
+    /// Height in pixels; of a document, the source picture's.
     pub height: u32,
     /// Number of frames; 1 for a still.
     pub frames: u32,
@@ -49,6 +54,9 @@ pub struct Rendition {
 pub struct Summary {
     /// The source picture.
     pub header: Header,
+    /// How many prints were handed over: as many as the recipe has outputs for
+    /// this picture.
+    pub prints: usize,
     /// The peak of memory that was predicted for it, in bytes.
     pub predicted_memory: u64,
 }
@@ -61,10 +69,13 @@ pub fn inspect(picture: &[u8], limits: &Limits) -> Result<Header, Error> {
 
 /// Makes every print that `recipe` asks of `picture`.
 ///
-/// `sink` is called once for each output, from several threads, in the order
-/// in which the prints are done, with the key made from `source_key`. On an
-/// error some prints may have been handed over already: the caller must not
-/// count them as a result.
+/// `sink` is called once for each output that applies to the picture, from
+/// several threads, in the order in which the prints are done, with the key
+/// made from `source_key`. On an error some prints may have been handed over
+/// already: the caller must not count them as a result.
+///
+/// [`Limits::seconds`] is not kept here, where there is no clock: see
+/// [`render_until`].
 pub fn render(
     picture: &[u8],
     source_key: &str,
@@ -72,56 +83,29 @@ pub fn render(
     limits: &Limits,
     sink: &(dyn Fn(Rendition) + Sync),
 ) -> Result<Summary, Error> {
+    render_until(picture, source_key, recipe, limits, sink, &|| false)
+}
+
+/// The same until `stop` says that [`Limits::seconds`] have passed. It is asked
+/// between the steps of the work: before each print and each frame. A codec is
+/// not interrupted.
+pub fn render_until(
+    picture: &[u8],
+    source_key: &str,
+    recipe: &Recipe,
+    limits: &Limits,
+    sink: &(dyn Fn(Rendition) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Summary, Error> {
     guarded("picture", || {
         let source = Source::read(picture, limits)?;
         let plan = Plan::new(&source, source_key, recipe, limits)?;
-        let counter = Counter::new(&source, limits.threads.max(1), sink);
+        let counter = Counter::new(&source, source_key, recipe, limits, sink, stop);
         match (plan.route, &source.kind) {
             (Route::Planes(scale), Kind::Jpeg(header)) => planar::run(&counter, &plan, header, scale)?,
             (Route::Planes(scale) | Route::Pixels(scale), _) => pixels::run(&counter, &plan, scale)?,
         }
-        Ok(Summary { header: source.header(), predicted_memory: plan.memory })
+        document::run(&counter, &plan)?;
+        Ok(Summary { header: source.header(), prints: plan.prints.len(), predicted_memory: plan.memory })
     })
-}
-
-/// Where finished prints are handed over: what every route needs.
-struct Counter<'a> {
-    source: &'a Source<'a>,
-    threads: usize,
-    sink: &'a (dyn Fn(Rendition) + Sync),
-    copyright: Attached,
-    all: Attached,
-}
-
-impl<'a> Counter<'a> {
-    fn new(source: &'a Source<'a>, threads: usize, sink: &'a (dyn Fn(Rendition) + Sync)) -> Self {
-        Self {
-            source,
-            threads,
-            sink,
-            copyright: Attached::of(source, Metadata::Copyright),
-            all: Attached::of(source, Metadata::All),
-        }
-    }
-
-    fn attached(&self, print: &PrintPlan<'_>) -> &Attached {
-        match print.output.metadata {
-            Metadata::None => const { &Attached { exif: None, xmp: None } },
-            Metadata::Copyright => &self.copyright,
-            Metadata::All => &self.all,
-        }
-    }
-
-    fn hand_over(&self, print: &PrintPlan<'_>, bytes: Vec<u8>) {
-        let Size { width, height } = print.placement.canvas;
-        (self.sink)(Rendition {
-            output: print.index,
-            key: print.key.clone(),
-            format: print.format,
-            width,
-            height,
-            frames: print.frames,
-            bytes,
-        });
-    }
 }

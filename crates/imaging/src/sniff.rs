@@ -2,6 +2,7 @@
 //! what they look like instead. Names and declared types are never asked.
 
 use crate::Error;
+use crate::heif;
 use crate::recipe::Format;
 
 /// The format of `bytes` by its signature.
@@ -11,8 +12,35 @@ pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, Error> {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => Ok(Format::Png),
         [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Ok(Format::Webp),
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Ok(Format::Gif),
+        // Which of the two it is, the picture in it decides.
+        [_, _, _, _, b'f', b't', b'y', b'p', ..] => match heif::Kind::of(bytes) {
+            Some(heif::Kind::Avif) => Ok(Format::Avif),
+            Some(heif::Kind::Heif) => Ok(Format::Heic),
+            None => Err(Error::NotAnImage { found: looks_like(bytes).to_owned() }),
+        },
+        [b'I', b'I', b'*' | b'+', 0, ..] | [b'M', b'M', 0, b'*' | b'+', ..] => Ok(Format::Tiff),
+        // 'BM' alone begins many a text: the header's length must be one that exists.
+        [b'B', b'M', _, _, _, _, _, _, _, _, _, _, _, _, 12 | 40 | 52 | 56 | 64 | 108 | 124, 0, 0, 0, ..] => {
+            Ok(Format::Bmp)
+        }
+        [0, 0, 1 | 2, 0, count, 0, ..] if *count > 0 => Ok(Format::Ico),
+        [b'q', b'o', b'i', b'f', ..] => Ok(Format::Qoi),
+        [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', b'\r', b'\n', 0x87, b'\n', ..] => {
+            Ok(Format::Jxl)
+        }
+        [0x1f, 0x8b, ..] if crate::source::svg::is_drawing(bytes) => Ok(Format::Svg),
+        _ if is_svg(bytes) => Ok(Format::Svg),
         _ => Err(Error::NotAnImage { found: looks_like(bytes).to_owned() }),
     }
+}
+
+/// Whether text begins as an SVG does: with its root, or with a prologue and the
+/// root not far behind. A page of HTML may hold drawings and is none.
+pub(crate) fn is_svg(bytes: &[u8]) -> bool {
+    let Some(text) = as_text(&bytes[..bytes.len().min(4096)]) else { return false };
+    let text = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
+    let prologue = ["<?xml", "<!--", "<!doctype svg"].iter().any(|start| text.starts_with(start));
+    text.starts_with("<svg") || prologue && text.contains("<svg") && !text.contains("<html")
 }
 
 /// Signatures at the start of a file, longest first where one begins another.
@@ -20,15 +48,16 @@ const SIGNATURES: &[(&[u8], &str)] = &[
     (b"%PDF-", "a PDF document"),
     (b"%!PS", "a PostScript document"),
     (b"8BPS", "a Photoshop document"),
-    (b"II*\0", "a TIFF picture or a camera's raw file"),
-    (b"MM\0*", "a TIFF picture or a camera's raw file"),
-    (b"II+\0", "a BigTIFF picture"),
-    (b"MM\0+", "a BigTIFF picture"),
-    (b"BM", "a BMP picture"),
-    (b"\0\0\x01\0", "an icon file"),
-    (b"qoif", "a QOI picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (b"IIRO", "a camera's raw file"),
+    (b"IIRS", "a camera's raw file"),
+    (b"MMOR", "a camera's raw file"),
+    (b"IIU\0", "a camera's raw file"),
+    (b"FUJIFILMCCD-RAW", "a camera's raw file"),
+    (b"II", "the start of a TIFF picture, damaged"),
+    (b"MM", "the start of a TIFF picture, damaged"),
+    (b"BM", "a BMP picture, damaged"),
+    (b"\0\0\x01\0", "an icon file without an icon"),
+    (b"\0\0\0\x0cJXL ", "the start of a JPEG XL picture, damaged"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
     (b"PK\x03\x04", "a zip archive or an office document"),
     (b"PK\x05\x06", "an empty zip archive"),
@@ -65,9 +94,7 @@ fn looks_like(bytes: &[u8]) -> &'static str {
         return "bytes of no known format";
     };
     let text = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
-    if text.contains("<svg") {
-        "an SVG drawing"
-    } else if text.starts_with("<!doctype html") || text.starts_with("<html") {
+    if text.starts_with("<!doctype html") || text.starts_with("<html") {
         "an HTML page"
     } else if text.starts_with("<?xml") {
         "an XML document"
@@ -81,8 +108,6 @@ fn looks_like(bytes: &[u8]) -> &'static str {
 /// The major brand of an ISO base media file (ISO/IEC 14496-12, 4.3).
 fn iso_brand(brand: [u8; 4]) -> &'static str {
     match &brand {
-        b"avif" | b"avis" => "an AVIF picture",
-        b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => "a HEIC picture",
         b"crx " => "a camera's raw file",
         b"qt  " => "a QuickTime video",
         _ => "an MP4 video or another ISO media file",
@@ -116,14 +141,22 @@ mod tests {
             (b"hello, world\n", Err("text")),
             ("na\u{ef}ve".as_bytes(), Err("text")),
             (b"{\"a\":1}", Err("text, perhaps JSON")),
-            (b"<?xml version=\"1.0\"?><svg/>", Err("an SVG drawing")),
-            (b"  <svg xmlns=''>", Err("an SVG drawing")),
+            (b"<?xml version=\"1.0\"?><svg/>", Ok(Format::Svg)),
+            (b"  <svg xmlns=''>", Ok(Format::Svg)),
+            (b"<!DOCTYPE html><svg/>", Err("an HTML page")),
             (b"<!DOCTYPE html><p>", Err("an HTML page")),
             (b"%PDF-1.7", Err("a PDF document")),
-            (b"\0\0\0\x18ftypheic", Err("a HEIC picture")),
-            (b"\0\0\0\x18ftypavif", Err("an AVIF picture")),
+            (b"\0\0\0\x14ftypheic\0\0\0\0mif1", Ok(Format::Heic)),
+            (b"\0\0\0\x14ftypmif1\0\0\0\0avif", Ok(Format::Avif)),
             (b"\0\0\0\x18ftypisom", Err("an MP4 video or another ISO media file")),
-            (b"II*\0", Err("a TIFF picture or a camera's raw file")),
+            (b"II*\0", Ok(Format::Tiff)),
+            (b"MM\0+", Ok(Format::Tiff)),
+            (b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", Ok(Format::Bmp)),
+            (b"BMX", Err("a BMP picture, damaged")),
+            (b"\0\0\x01\0\x02\0", Ok(Format::Ico)),
+            (b"\xff\x0a", Ok(Format::Jxl)),
+            (b"qoif", Ok(Format::Qoi)),
+            (b"IIRO\x08", Err("a camera's raw file")),
             (b"PK\x03\x04", Err("a zip archive or an office document")),
             (b"\x89PNG\n\n", Err("the start of a PNG picture, damaged")),
             (b"\0\x01\x02", Err("bytes of no known format")),

@@ -7,9 +7,12 @@ use crate::settings::{Settings, SettingsError};
 use bytes::Bytes;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, service_fn};
-use minilab_handler::{Clock, Handler, HandlerError, Options, ThreadRenderer};
+use minilab_handler::store::Object;
+use minilab_handler::{Clock, Handler, HandlerError, Options, Store as _, ThreadRenderer};
+use minilab_imaging::Recipe;
+use minilab_imaging::recipe::Asset;
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tracing::Instrument;
@@ -20,6 +23,9 @@ pub enum RunError {
     /// The operating system refused a thread or a socket.
     #[error("the function could not start: {0}")]
     Start(#[source] std::io::Error),
+    /// The recipe needs what is not there.
+    #[error("{0}")]
+    Configuration(#[source] SettingsError),
     /// The Runtime API is gone, or does not speak as it should.
     #[error("the Lambda Runtime API does not answer: {0}")]
     RuntimeApi(String),
@@ -56,8 +62,9 @@ impl Clock for SystemClock {
 pub type Function = Handler<Arc<S3Store>, ThreadRenderer, SystemClock>;
 
 /// Serves invocations until the platform ends the process. Logs JSON lines to
-/// standard output.
-pub fn run(settings: Settings) -> Result<(), RunError> {
+/// standard output. `runtime_api` is told when the recipe's pictures cannot be
+/// loaded.
+pub fn run(settings: Settings, runtime_api: Option<&str>) -> Result<(), RunError> {
     log_to_stdout(settings.log_level);
     // One thread for requests; pictures are rendered on their own.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -65,6 +72,15 @@ pub fn run(settings: Settings) -> Result<(), RunError> {
         .enable_time()
         .build()
         .map_err(RunError::Start)?;
+    let settings = match runtime.block_on(supplied(settings)) {
+        Ok(settings) => settings,
+        Err(error) => {
+            if let Some(runtime_api) = runtime_api {
+                let _ = runtime.block_on(post_init_error(runtime_api, &error));
+            }
+            return Err(RunError::Configuration(error));
+        }
+    };
     runtime.block_on(serve(settings)).map_err(RunError::RuntimeApi)
 }
 
@@ -122,7 +138,51 @@ pub fn function(settings: &Settings) -> Function {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
         ^ u64::from(std::process::id()).rotate_left(32);
     let options = Options { seed, ..Options::default() };
-    Handler::new(recipe.clone(), *limits, store, ThreadRenderer::new(), SystemClock::start(), options)
+    Handler::new(recipe.clone(), *limits, store, ThreadRenderer::new(uptime), SystemClock::start(), options)
+}
+
+/// Monotonic time since the process first asked.
+fn uptime() -> Duration {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed()
+}
+
+/// Loads the pictures that the recipe keeps in the processed bucket.
+async fn supplied(mut settings: Settings) -> Result<Settings, SettingsError> {
+    let missing = settings.recipe.missing_assets();
+    if missing.is_empty() {
+        return Ok(settings);
+    }
+    let store = S3Store::new(S3Access {
+        credentials: settings.credentials.clone(),
+        region: settings.region.clone(),
+        endpoint: settings.endpoint.clone(),
+    });
+    let mut recipe = Recipe::clone(&settings.recipe);
+    let mut problems = Vec::new();
+    for asset in missing {
+        let problem = match &asset {
+            Asset::File(path) => Err(format!("the recipe's watermark {path} is not beside it")),
+            Asset::Object(key) => {
+                let bucket = recipe.processed.bucket.clone();
+                let name = format!("the recipe's watermark s3://{bucket}/{key}");
+                match store.get(&bucket, key, settings.limits.input_bytes).await {
+                    Ok(Some(Object::Whole { bytes, .. })) => recipe
+                        .supply(asset.clone(), bytes.to_vec())
+                        .map_err(|error| format!("{name} is no picture to use: {error}")),
+                    Ok(Some(Object::Oversize { .. })) => Err(format!("{name} is over limits.input_mb")),
+                    Ok(None) => Err(format!("{name} does not exist; upload it")),
+                    Err(error) => Err(format!("{name} cannot be read: {error}")),
+                }
+            }
+        };
+        problems.extend(problem.err());
+    }
+    if !problems.is_empty() {
+        return Err(SettingsError { problems });
+    }
+    settings.recipe = Arc::new(recipe);
+    Ok(settings)
 }
 
 async fn serve(settings: Settings) -> Result<(), String> {

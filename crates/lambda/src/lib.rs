@@ -19,21 +19,21 @@ use std::process::ExitCode;
 
 /// The function's `main`, for every program that can be the function: settings
 /// from the environment's `variables` (those that are no UTF-8 are not ours) and
-/// the recipe's file, which `read` reads; then [`run`] until the platform ends
+/// the recipe's files, which `read` reads; then [`run`] until the platform ends
 /// the process.
 ///
 /// Exit status 2 when the settings are wrong, which the platform is told; 1
 /// when the Runtime API does not answer.
 pub fn main(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
-    read: impl Fn(&str) -> std::io::Result<String>,
+    read: impl Fn(&str) -> std::io::Result<Vec<u8>>,
 ) -> ExitCode {
     let variables: BTreeMap<String, String> = variables
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
     let read = |path: &str| match read(path) {
-        Ok(text) => Ok(Some(text)),
+        Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     };
@@ -49,8 +49,12 @@ pub fn main(
             return ExitCode::from(2);
         }
     };
-    match run(settings) {
+    match run(settings, variables.get("AWS_LAMBDA_RUNTIME_API").map(String::as_str)) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error @ RunError::Configuration(_)) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use minilab_imaging::Recipe;
-use minilab_imaging::recipe::REPORT_PREFIX;
+use minilab_imaging::recipe::{Asset, REPORT_PREFIX};
 use serde_json::{Value, json};
 
 /// One statement with the reason that it is there.
@@ -31,7 +31,15 @@ pub fn grants(recipe: &Recipe) -> Vec<Grant> {
         recipe.outputs.iter().map(|output| recipe.print_prefix(output)).collect();
     starts.insert(REPORT_PREFIX.to_owned());
     let starts = without_covered(starts);
-    vec![
+    let assets: Vec<String> = recipe
+        .assets()
+        .into_iter()
+        .filter_map(|asset| match asset {
+            Asset::Object(key) => Some(format!("arn:aws:s3:::{}/{}", recipe.processed.bucket, escape(key))),
+            Asset::File(_) => None,
+        })
+        .collect();
+    let mut grants = vec![
         Grant {
             sid: "ReadSources",
             actions: vec!["s3:GetObject"],
@@ -60,7 +68,17 @@ pub fn grants(recipe: &Recipe) -> Vec<Grant> {
             prefixes: starts.iter().map(|start| format!("{}*", escape(start))).collect(),
             why: "to find old prints and reports; IfExists, because S3 also asks for this when it looks up one key",
         },
-    ]
+    ];
+    if !assets.is_empty() {
+        grants.push(Grant {
+            sid: "ReadWatermarks",
+            actions: vec!["s3:GetObject"],
+            resources: assets,
+            prefixes: Vec::new(),
+            why: "to load the pictures that outputs lay over their prints",
+        });
+    }
+    grants
 }
 
 /// The IAM policy document (version 2012-10-17) of the function's role.
@@ -194,5 +212,19 @@ mod tests {
     fn a_star_in_a_prefix_is_a_character() {
         let recipe = Recipe::parse("[source]\nprefix = \"a*b/\"\n[[output]]\nkey = \"p/{key}\"\n").unwrap();
         assert_eq!(grants(&recipe)[0].resources, ["arn:aws:s3:::minilab-source/a${*}b/*"]);
+    }
+
+    #[test]
+    fn a_watermark_in_the_bucket_may_be_read_and_no_more() {
+        let recipe = Recipe::parse(
+            "[[output]]\nkey = \"a/{key}\"\nwatermark = { image = \"processed:brand/logo*.png\" }\n\
+             [[output]]\nkey = \"b/{key}\"\nwatermark = { image = \"logo.png\" }\n",
+        )
+        .unwrap();
+        let grants = grants(&recipe);
+        let watermarks = grants.iter().find(|grant| grant.sid == "ReadWatermarks").unwrap();
+        assert_eq!(watermarks.actions, ["s3:GetObject"]);
+        assert_eq!(watermarks.resources, ["arn:aws:s3:::minilab-processed/brand/logo${*}.png"]);
+        assert!(super::grants(&Recipe::built_in()).iter().all(|grant| grant.sid != "ReadWatermarks"));
     }
 }

@@ -2,6 +2,7 @@
 //! variables. Owns their names and what they mean; refuses to read them (only
 //! a `main` does) and to start with a wrong one.
 
+use minilab_imaging::recipe::Asset;
 use minilab_imaging::{Limits, Recipe};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -98,7 +99,7 @@ impl Settings {
     /// All problems at once.
     pub fn from_variables(
         variables: &BTreeMap<String, String>,
-        read: impl Fn(&str) -> std::io::Result<Option<String>>,
+        read: impl Fn(&str) -> std::io::Result<Option<Vec<u8>>>,
     ) -> Result<Self, SettingsError> {
         let mut problems = Vec::new();
         let value = |name: &str| variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
@@ -182,9 +183,13 @@ fn memory_limit(mebibytes: &str) -> Result<u64, String> {
 
 fn recipe<'a>(
     value: &impl Fn(&str) -> Option<&'a str>,
-    read: impl Fn(&str) -> std::io::Result<Option<String>>,
+    read: impl Fn(&str) -> std::io::Result<Option<Vec<u8>>>,
 ) -> Result<Recipe, Vec<String>> {
-    let text = |path: &str| read(path).map_err(|error| vec![format!("{path} cannot be read: {error}")]);
+    let file = |path: &str| read(path).map_err(|error| vec![format!("{path} cannot be read: {error}")]);
+    let text = |path: &str| {
+        let utf8 = |bytes| String::from_utf8(bytes).map_err(|_| vec![format!("{path} is no UTF-8 text")]);
+        file(path)?.map(utf8).transpose()
+    };
     let parse = |toml: &str, from: &str| {
         Recipe::parse(toml)
             .map_err(|problems| vec![format!("the recipe in {from} is not valid:\n{problems}")])
@@ -209,7 +214,39 @@ fn recipe<'a>(
     if source.is_some() || processed.is_some() {
         recipe = with_buckets(recipe, source, processed)?;
     }
+    supply_files(&mut recipe, &folder(value), file)?;
     Ok(recipe)
+}
+
+/// Where the recipe's files lie: `MINILAB_FOLDER`, else the folder of
+/// `MINILAB_CONFIG`, else `LAMBDA_TASK_ROOT`.
+fn folder<'a>(value: &impl Fn(&str) -> Option<&'a str>) -> String {
+    let beside = |path: &'a str| path.rsplit_once('/').map_or(".", |(folder, _)| folder);
+    let folder = value("MINILAB_FOLDER").or_else(|| value("MINILAB_CONFIG").map(beside));
+    folder.or_else(|| value("LAMBDA_TASK_ROOT")).unwrap_or(".").trim_end_matches('/').to_owned()
+}
+
+fn supply_files(
+    recipe: &mut Recipe,
+    folder: &str,
+    file: impl Fn(&str) -> Result<Option<Vec<u8>>, Vec<String>>,
+) -> Result<(), Vec<String>> {
+    let mut problems = Vec::new();
+    for asset in recipe.missing_assets() {
+        let Asset::File(name) = &asset else { continue };
+        let path = format!("{folder}/{name}");
+        match file(&path) {
+            Ok(Some(bytes)) => problems.extend(
+                recipe
+                    .supply(asset.clone(), bytes)
+                    .err()
+                    .map(|error| format!("the recipe's watermark {path} is no picture to use: {error}")),
+            ),
+            Ok(None) => problems.push(format!("the recipe's watermark {path} does not exist")),
+            Err(mut unreadable) => problems.append(&mut unreadable),
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 fn with_buckets(
@@ -260,13 +297,14 @@ mod tests {
                          [[output]]\nkey = \"prints/{key}\"\nresize = { width = 100 }\n";
 
     #[expect(clippy::unnecessary_wraps, reason = "stands for a function that reads")]
-    fn no_files(_: &str) -> std::io::Result<Option<String>> {
+    fn no_files(_: &str) -> std::io::Result<Option<Vec<u8>>> {
         Ok(None)
     }
 
     #[test]
     fn the_recipe_comes_from_the_first_place_that_has_one() {
-        let file = |wanted: &'static str| move |path: &str| Ok((path == wanted).then(|| OTHER.to_owned()));
+        let file =
+            |wanted: &'static str| move |path: &str| Ok((path == wanted).then(|| OTHER.as_bytes().to_vec()));
         let bucket = |extra: &[(&str, &str)], path: &'static str| {
             Settings::from_variables(&variables(extra), file(path)).map(|s| s.recipe.source.bucket.clone())
         };
@@ -329,5 +367,31 @@ mod tests {
         let shown = format!("{settings:?}");
         assert!(shown.contains("AKIDEXAMPLE"));
         assert!(!shown.contains("wJalrXUtnFEMI") && !shown.contains("IQoJb3JpZ2luX2Vj"), "{shown}");
+    }
+
+    #[test]
+    fn watermarks_are_read_beside_the_recipe() {
+        const MARKED: &str = "[[output]]\nkey = \"p/{key}\"\nwatermark = { image = \"logo.png\" }\n";
+        let logo = include_bytes!("../../../tests/golden/png/rgb8/input.png");
+        let read = |folder: &'static str, logo: &'static [u8]| {
+            move |path: &str| {
+                let files =
+                    [("/r/minilab.toml".to_owned(), MARKED.as_bytes()), (format!("{folder}/logo.png"), logo)];
+                Ok(files.iter().find(|(name, _)| name == path).map(|(_, bytes)| bytes.to_vec()))
+            }
+        };
+        let settings = |extra: &[(&str, &str)], folder, logo| {
+            let extra: Vec<_> =
+                [("MINILAB_CONFIG", "/r/minilab.toml")].iter().chain(extra).copied().collect();
+            Settings::from_variables(&variables(&extra), read(folder, logo))
+        };
+        for (extra, folder) in [(&[][..], "/r"), (&[("MINILAB_FOLDER", "/elsewhere/")], "/elsewhere")] {
+            let recipe = settings(extra, folder, logo).unwrap().recipe;
+            assert!(recipe.missing_assets().is_empty(), "{folder}");
+        }
+        let missing = settings(&[], "/nowhere", logo).unwrap_err().to_string();
+        assert!(missing.contains("/r/logo.png does not exist"), "{missing}");
+        let broken = settings(&[], "/r", b"no picture").unwrap_err().to_string();
+        assert!(broken.contains("is no picture to use"), "{broken}");
     }
 }

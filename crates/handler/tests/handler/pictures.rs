@@ -7,6 +7,7 @@ use minilab_handler::{Handler, MemoryStore, Options, State, ThreadRenderer};
 use minilab_imaging::Recipe;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 const RECIPE: &str = r#"
 [source]
@@ -33,8 +34,14 @@ fn reconcile(memory: &Arc<MemoryStore>) -> State {
     let recipe = Arc::new(Recipe::parse(RECIPE).expect("the test's recipe is valid"));
     let limits = recipe.limits;
     let clock = Arc::new(FakeClock::default());
-    let handler =
-        Handler::new(recipe, limits, memory.clone(), ThreadRenderer::new(), clock, Options::default());
+    let handler = Handler::new(
+        recipe,
+        limits,
+        memory.clone(),
+        ThreadRenderer::new(|| Duration::ZERO),
+        clock,
+        Options::default(),
+    );
     block_on(handler.reconcile(KEY, NO_DEADLINE)).expect("nothing is in the way").state
 }
 

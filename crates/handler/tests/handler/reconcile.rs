@@ -75,7 +75,7 @@ fn a_report_names_the_object_the_reason_and_the_recipe() {
         assert_eq!(json[field], value, "{field}");
     }
     assert_eq!(json["size"], 13);
-    assert!(json["reason"].as_str().is_some_and(|reason| reason.contains("upload a JPEG")), "{json}");
+    assert!(json["reason"].as_str().is_some_and(|reason| reason.contains("upload a picture")), "{json}");
 }
 
 #[test]

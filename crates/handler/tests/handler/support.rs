@@ -69,14 +69,14 @@ pub(crate) fn prints_of(recipe: &Recipe, key: &str, picture: &[u8]) -> Result<Ve
 }
 
 impl Renderer for FakeRenderer {
-    async fn render(&self, job: Job, mut prints: mpsc::Sender<Rendition>) -> Result<(), Failure> {
+    async fn render(&self, job: Job, mut prints: mpsc::Sender<Rendition>) -> Result<usize, Failure> {
         self.renders.fetch_add(1, Ordering::Relaxed);
         for rendition in prints_of(&job.recipe, &job.source_key, &job.picture)? {
             if prints.send(rendition).await.is_err() {
                 break;
             }
         }
-        Ok(())
+        Ok(job.recipe.outputs.len())
     }
 }
 

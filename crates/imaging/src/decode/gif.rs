@@ -4,8 +4,10 @@
 //! silent, what browsers do: the background is transparent, and pixels outside
 //! the canvas are not drawn.
 
+use super::Decoded;
 use crate::Error;
-use crate::picture::{Layout, Picture};
+use crate::colour::ColourSpace;
+use crate::picture::{AnyPicture, Layout, Picture};
 use crate::plan::geometry::Size;
 use crate::source::Source;
 use crate::source::gif::{GifHeader, malformed};
@@ -52,13 +54,17 @@ impl<'a> Frames<'a> {
         })
     }
 
-    /// How often the animation plays.
-    pub(crate) fn repeat(&self) -> Repeat {
-        self.decoder.repeat()
+    /// How often the animation plays, 0 being for ever. GIF counts what follows
+    /// the first time.
+    pub(crate) fn plays(&self) -> u32 {
+        match self.decoder.repeat() {
+            Repeat::Infinite => 0,
+            Repeat::Finite(again) => u32::from(again) + 1,
+        }
     }
 
-    /// The next frame as it is seen, and its delay in hundredths of a second.
-    pub(crate) fn next(&mut self) -> Result<Option<(&Picture, u16)>, Error> {
+    /// The next frame as it is seen, and its delay in milliseconds.
+    pub(crate) fn next(&mut self) -> Result<Option<(&Picture, u32)>, Error> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -81,17 +87,19 @@ impl<'a> Frames<'a> {
             DisposalMethod::Background => After::Clear(area),
             DisposalMethod::Previous => After::Restore(self.canvas.pixels.clone()),
         };
+        let delay = u32::from(frame.delay) * 10;
         let palette = frame.palette.as_deref().or(global.as_deref()).unwrap_or_default();
         draw(&mut self.canvas, frame, palette, area);
-        Ok(Some((&self.canvas, frame.delay)))
+        Ok(Some((&self.canvas, delay)))
     }
 }
 
 /// The first frame.
-pub(crate) fn decode(source: &Source<'_>, header: &GifHeader) -> Result<Picture, Error> {
+pub(crate) fn decode<'a>(source: &Source<'a>, header: &GifHeader) -> Result<Decoded<'a>, Error> {
     let mut frames = Frames::open(source, header)?;
     frames.next()?;
-    Ok(frames.canvas.without_idle_alpha())
+    let picture = AnyPicture::Eight(frames.canvas.without_idle_alpha());
+    Ok(Decoded { picture, colour: ColourSpace::Srgb })
 }
 
 /// Bytes that decoding takes at its peak, the source bytes not counted: the

@@ -1,18 +1,22 @@
-//! JPEG pixels as an sRGB picture, where planes will not do.
+//! JPEG pixels as a picture, where planes will not do.
 
+use super::Decoded;
 use crate::Error;
-use crate::colour::{Conversion, Model, cmyk_to_rgb};
+use crate::colour::{ColourSpace, Conversion, Model, cmyk_to_rgb};
 use crate::jpeg::{self, Color, Header, Scale};
-use crate::picture::{Layout, Picture};
+use crate::picture::{AnyPicture, Layout, Picture};
 use crate::plan::geometry::Size;
 use crate::source::Source;
 
-/// Decodes at `scale`, in sRGB: grey where the source is grey.
-pub(crate) fn decode(source: &Source<'_>, header: &Header<'_>, scale: Scale) -> Result<Picture, Error> {
+/// Decodes at `scale`: grey where the source is grey, sRGB where it is CMYK.
+pub(crate) fn decode<'a>(
+    source: &Source<'a>,
+    header: &Header<'_>,
+    scale: Scale,
+) -> Result<Decoded<'a>, Error> {
     let size = Size::new(scale.of(header.width), scale.of(header.height));
     let model = model(header);
-    let conversion = Conversion::to_srgb(&source.colour, model);
-    let mut picture = match model {
+    let picture = match model {
         Model::Cmyk => {
             let mut inks = jpeg::decode_cmyk(source.bytes, header, scale)?;
             if header.adobe {
@@ -20,7 +24,9 @@ pub(crate) fn decode(source: &Source<'_>, header: &Header<'_>, scale: Scale) -> 
                     *ink = 255 - *ink;
                 }
             }
-            return Ok(cmyk_to_rgb(&inks, size, conversion.as_ref()));
+            let conversion = Conversion::to_srgb(&source.colour, model);
+            let picture = AnyPicture::Eight(cmyk_to_rgb(&inks, size, conversion.as_ref()));
+            return Ok(Decoded { picture, colour: ColourSpace::Srgb });
         }
         // Grey has planes unless its sampling factors are odd; then red is as good as any.
         Model::Grey => {
@@ -29,10 +35,7 @@ pub(crate) fn decode(source: &Source<'_>, header: &Header<'_>, scale: Scale) -> 
         }
         Model::Rgb => Picture::new(size, Layout::Rgb, jpeg::decode_rgb(source.bytes, header, scale)?),
     };
-    if let Some(conversion) = conversion {
-        conversion.apply(&mut picture);
-    }
-    Ok(picture)
+    Ok(Decoded { picture: AnyPicture::Eight(picture), colour: source.colour.clone() })
 }
 
 /// The colour model that the samples of a JPEG decode to.

@@ -1,30 +1,56 @@
-//! WebP over libwebp, lossy, with alpha.
+//! WebP over libwebp, with alpha and frames.
 
 use crate::Error;
 use crate::metadata::Attached;
 use crate::picture::{Layout, Picture};
+use crate::plan::geometry::Size;
 use crate::planes::WebpPlanes;
+use crate::recipe::Output;
 use webpx::{Encoder, EncoderConfig, Unstoppable, YuvPlanesRef};
 
 /// libwebp's effort, 0–6. 4 is libwebp's and sharp's default, so that prints are
 /// as small as those that people compare them with.
 const METHOD: u8 = 4;
 
-/// Encodes pixels. libwebp's quality scale, 1–100.
-pub(crate) fn encode(picture: &Picture, quality: u8, attached: &Attached) -> Result<Vec<u8>, Error> {
+/// How a print is to be encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// libwebp's scale, 1–100.
+    pub(crate) quality: u8,
+    /// Exactly the pixels, whatever the quality.
+    pub(crate) lossless: bool,
+    /// libwebp's effort, 0–6.
+    pub(crate) method: u8,
+}
+
+impl Settings {
+    /// Those of a print; its effort goes from 0 to 9.
+    pub(crate) fn of(quality: u8, output: &Output) -> Self {
+        const METHODS: [u8; 10] = [0, 1, 2, 3, METHOD, 5, 5, 6, 6, 6];
+        let method = output.effort.map_or(METHOD, |effort| METHODS[usize::from(effort.min(9))]);
+        Self { quality, lossless: output.lossless, method }
+    }
+}
+
+/// Encodes pixels.
+pub(crate) fn encode(picture: &Picture, settings: Settings, attached: &Attached) -> Result<Vec<u8>, Error> {
     let (width, height) = (picture.size.width, picture.size.height);
     match picture.layout {
-        Layout::Rgba => finish(Encoder::new_rgba(&picture.pixels, width, height), quality, attached),
-        Layout::Rgb => finish(Encoder::new_rgb(&picture.pixels, width, height), quality, attached),
+        Layout::Rgba => finish(Encoder::new_rgba(&picture.pixels, width, height), settings, attached),
+        Layout::Rgb => finish(Encoder::new_rgb(&picture.pixels, width, height), settings, attached),
         Layout::Grey => {
             let rgb = picture.clone().into_rgb();
-            finish(Encoder::new_rgb(&rgb.pixels, width, height), quality, attached)
+            finish(Encoder::new_rgb(&rgb.pixels, width, height), settings, attached)
         }
     }
 }
 
 /// Encodes planes as they are.
-pub(crate) fn encode_planes(planes: &WebpPlanes, quality: u8, attached: &Attached) -> Result<Vec<u8>, Error> {
+pub(crate) fn encode_planes(
+    planes: &WebpPlanes,
+    settings: Settings,
+    attached: &Attached,
+) -> Result<Vec<u8>, Error> {
     let chroma_stride = planes.width.div_ceil(2) as usize;
     let borrowed = YuvPlanesRef {
         y: &planes.y,
@@ -38,11 +64,15 @@ pub(crate) fn encode_planes(planes: &WebpPlanes, quality: u8, attached: &Attache
         width: planes.width,
         height: planes.height,
     };
-    finish(Encoder::new_yuv(borrowed), quality, attached)
+    finish(Encoder::new_yuv(borrowed), settings, attached)
 }
 
-fn finish(encoder: Encoder<'_>, quality: u8, attached: &Attached) -> Result<Vec<u8>, Error> {
-    let mut config = EncoderConfig::new().quality(f32::from(quality)).method(METHOD);
+fn finish(encoder: Encoder<'_>, settings: Settings, attached: &Attached) -> Result<Vec<u8>, Error> {
+    let Settings { quality, lossless, method } = settings;
+    let mut config = EncoderConfig::new().quality(f32::from(quality)).lossless(lossless).method(method);
+    if let Some(icc) = &attached.icc {
+        config = config.icc_profile(icc.clone());
+    }
     if let Some(exif) = &attached.exif {
         config = config.exif(exif.clone());
     }
@@ -53,4 +83,40 @@ fn finish(encoder: Encoder<'_>, quality: u8, attached: &Attached) -> Result<Vec<
         .config(config)
         .encode(Unstoppable)
         .map_err(|e| Error::Codec { format: "WebP", detail: e.to_string() })
+}
+
+/// An animated WebP being written frame by frame; libwebp finds what changed,
+/// and writes frames that are the same as one.
+pub(crate) struct AnimationWriter {
+    encoder: webpx::AnimationEncoder,
+    /// When the next frame begins, in milliseconds.
+    time: u32,
+}
+
+impl AnimationWriter {
+    /// `plays` is how often it plays, 0 for ever. `size` must pass [`super::fits`].
+    pub(crate) fn new(size: Size, plays: u32, quality: u8) -> Result<Self, Error> {
+        let mut encoder =
+            webpx::AnimationEncoder::with_options(size.width, size.height, false, plays.min(u16::MAX.into()))
+                .map_err(|e| failed(&e))?;
+        encoder.set_quality(f32::from(quality));
+        encoder.set_lossless(quality >= 100);
+        Ok(Self { encoder, time: 0 })
+    }
+
+    pub(crate) fn add(&mut self, picture: Picture, delay: u32) -> Result<(), Error> {
+        let pixels = picture.into_rgba().pixels;
+        self.encoder.add_frame_rgba(&pixels, self.time.cast_signed()).map_err(|e| failed(&e))?;
+        // libwebp counts in 31 bits, three weeks.
+        self.time = self.time.saturating_add(delay).min(i32::MAX as u32);
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Result<Vec<u8>, Error> {
+        self.encoder.finish(self.time.cast_signed()).map_err(|e| failed(&e))
+    }
+}
+
+fn failed(error: &impl std::fmt::Display) -> Error {
+    Error::Codec { format: "WebP", detail: error.to_string() }
 }

@@ -29,6 +29,7 @@ pub(crate) enum Color {
 
 /// What the markers before the first scan say.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a file, each tested alone")]
 pub(crate) struct Header<'a> {
     /// Width in pixels as stored, before EXIF orientation.
     pub(crate) width: u32,
@@ -53,6 +54,9 @@ pub(crate) struct Header<'a> {
     pub(crate) icc: Option<Vec<u8>>,
     /// The XMP packet (of the standard segment, not the extended ones).
     pub(crate) xmp: Option<&'a [u8]>,
+    /// A gain map follows that would make an HDR picture of this one (Ultra
+    /// HDR 1.1, or ISO 21496-1). The picture itself is whole without it.
+    pub(crate) gain_map: bool,
     /// The decoder must hold every coefficient of the picture: progressive, or
     /// a scan for each component.
     holds_coefficients: bool,
@@ -193,6 +197,7 @@ struct Found<'a> {
     adobe: Option<u8>,
     exif: Option<&'a [u8]>,
     xmp: Option<&'a [u8]>,
+    gain_map: bool,
     icc: Vec<(u8, u8, &'a [u8])>,
 }
 
@@ -245,6 +250,7 @@ impl<'a> Found<'a> {
         if let Some(tiff) = payload.strip_prefix(b"Exif\0\0") {
             self.exif.get_or_insert(tiff);
         } else if let Some(packet) = payload.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
+            self.gain_map |= memchr::memmem::find(packet, b"hdrgm:Version").is_some();
             self.xmp.get_or_insert(packet);
         }
     }
@@ -253,6 +259,7 @@ impl<'a> Found<'a> {
         if let Some([number, of, chunk @ ..]) = payload.strip_prefix(b"ICC_PROFILE\0") {
             self.icc.push((*number, *of, chunk));
         }
+        self.gain_map |= payload.starts_with(b"urn:iso:std:iso:ts:21496:-1\0");
     }
 
     fn finish(mut self, in_first_scan: u8, scans: impl FnOnce() -> u32) -> Result<Header<'a>, Error> {
@@ -296,6 +303,7 @@ impl<'a> Found<'a> {
             exif: self.exif,
             icc,
             xmp: self.xmp,
+            gain_map: self.gain_map,
             holds_coefficients: frame.progressive || usize::from(in_first_scan) < ids.len(),
             samples,
         })

@@ -14,7 +14,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use decode::turbo;
 pub(crate) use decode::{Scale, decode_cmyk, decode_planes, decode_rgb};
-pub(crate) use encode::{AppSegments, encode_planes, encode_rgb, subsampling_for};
+pub(crate) use encode::{AppSegments, Settings, encode_planes, encode_rgb, subsampling_for};
 pub(crate) use markers::{Color, Header, header};
 
 use crate::Error;

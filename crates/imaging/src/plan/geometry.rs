@@ -9,7 +9,7 @@
 //! from the aspect ratio in every fit, `fill` included.
 
 use crate::planes::{CropBox, Orientation};
-use crate::recipe::{Fit, Place, Position, Resize};
+use crate::recipe::{Fit, Output, Place, Position, Region, Resize};
 
 /// Width and height in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,13 @@ impl Size {
 
     pub(crate) const fn pixels(self) -> u64 {
         self.width as u64 * self.height as u64
+    }
+
+    /// The size with the same shape whose longer side is at most `longest`; each
+    /// side is rounded and at least 1.
+    pub(crate) fn within(self, longest: u32) -> Self {
+        let scale = (f64::from(longest) / f64::from(self.width.max(self.height))).min(1.0);
+        Self::new(pixels(f64::from(self.width) * scale), pixels(f64::from(self.height) * scale))
     }
 
     /// The size once turned; the size before turning of one turned.
@@ -72,12 +79,43 @@ impl CropBox {
     }
 }
 
+/// A rectangle of whole pixels within a picture, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rectangle {
+    /// Left edge.
+    pub(crate) x: u32,
+    /// Top edge.
+    pub(crate) y: u32,
+    /// Width and height.
+    pub(crate) size: Size,
+}
+
+impl Rectangle {
+    /// The whole of a picture.
+    pub(crate) const fn of(size: Size) -> Self {
+        Self { x: 0, y: 0, size }
+    }
+
+    /// The part of this that a recipe names, cut off at its edges, at least one
+    /// pixel.
+    pub(crate) fn region(self, region: &Region) -> Self {
+        let Size { width, height } = self.size;
+        let x = region.left.of(width).min(width - 1);
+        let y = region.top.of(height).min(height - 1);
+        let wide = region.width.map_or(width, |length| length.of(width)).clamp(1, width - x);
+        let high = region.height.map_or(height, |length| length.of(height)).clamp(1, height - y);
+        Self { x: self.x + x, y: self.y + y, size: Size::new(wide, high) }
+    }
+}
+
 /// Which part of the picture is scaled to what size, and where that lies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Placement {
-    /// The part of the picture that is used.
+    /// The part of the picture that is used, before it is turned.
     pub(crate) crop: CropBox,
-    /// The size of that part on the print.
+    /// How that part is turned, once scaled.
+    pub(crate) turn: Orientation,
+    /// The size of that part on the print, turned.
     pub(crate) scaled: Size,
     /// The size of the print.
     pub(crate) canvas: Size,
@@ -90,6 +128,49 @@ impl Placement {
     pub(crate) fn has_bars(&self) -> bool {
         self.scaled != self.canvas
     }
+
+    /// The size to which the crop is scaled, before it is turned.
+    pub(crate) fn unturned(&self) -> Size {
+        self.scaled.turned(self.turn)
+    }
+}
+
+/// Where a crop of some width and height within a part of the picture draws the
+/// eye: its left and top edge.
+pub(crate) type Focus<'a> = dyn Fn(Rectangle, (f64, f64)) -> (f64, f64) + 'a;
+
+/// Quarter turns clockwise, then mirrors.
+pub(crate) fn turn(output: &Output) -> Orientation {
+    let (transpose, flip_x, flip_y) = match output.rotate % 4 {
+        0 => (false, false, false),
+        1 => (true, true, false),
+        2 => (false, true, true),
+        _ => (true, false, true),
+    };
+    Orientation { transpose, flip_x: flip_x != output.flip.x, flip_y: flip_y != output.flip.y }
+}
+
+/// Places the part `view` of a picture on the print of `output`.
+///
+/// `focus` says where the crop of `position = "attention"` lies within `view`,
+/// given its width and height: the left and top edge, all in pixels. Without
+/// it, it lies in the middle.
+pub(crate) fn lay_out(view: Rectangle, output: &Output, focus: Option<&Focus<'_>>) -> Placement {
+    let view = output.crop.as_ref().map_or(view, |region| view.region(region));
+    let turn = turn(output);
+    let mut placement = place(view.size.turned(turn), output.resize.as_ref());
+    placement.turn = turn;
+    let mut crop = placement.crop.before(turn, view.size);
+    let attentive = output.resize.is_some_and(|resize| resize.position == Position::Attention);
+    if let (true, Some(focus)) = (attentive, focus) {
+        let (left, top) = focus(view, (crop.width, crop.height));
+        crop.left = left.clamp(0.0, f64::from(view.size.width) - crop.width);
+        crop.top = top.clamp(0.0, f64::from(view.size.height) - crop.height);
+    }
+    crop.left += f64::from(view.x);
+    crop.top += f64::from(view.y);
+    placement.crop = crop;
+    placement
 }
 
 /// Places a picture of `picture` pixels (neither side 0, orientation applied)
@@ -97,7 +178,7 @@ impl Placement {
 /// caller compares with its limit.
 pub(crate) fn place(picture: Size, resize: Option<&Resize>) -> Placement {
     let Some(resize) = resize else {
-        return Placement { crop: CropBox::of(picture), scaled: picture, canvas: picture, offset: (0, 0) };
+        return uncropped(picture, picture);
     };
     let (w, h) = (f64::from(picture.width), f64::from(picture.height));
     let (wanted_w, wanted_h) = match (resize.width, resize.height) {
@@ -124,9 +205,10 @@ pub(crate) fn place(picture: Size, resize: Option<&Resize>) -> Placement {
             let scaled = scaled_by(cap(sx.min(sy)));
             let canvas = Size::new(wanted_w, wanted_h);
             let scaled = Size::new(scaled.width.min(canvas.width), scaled.height.min(canvas.height));
-            let Position { x, y } = resize.position;
+            let (x, y) = places(resize.position);
             Placement {
                 crop: CropBox::of(picture),
+                turn: Orientation::UPRIGHT,
                 scaled,
                 canvas,
                 offset: (
@@ -138,7 +220,7 @@ pub(crate) fn place(picture: Size, resize: Option<&Resize>) -> Placement {
         Fit::Cover => {
             let whole = scaled_by(cap(sx.max(sy)));
             let canvas = Size::new(wanted_w.min(whole.width), wanted_h.min(whole.height));
-            let Position { x, y } = resize.position;
+            let (x, y) = places(resize.position);
             let left = offset(whole.width - canvas.width, x, Rounding::Up);
             let top = offset(whole.height - canvas.height, y, Rounding::Up);
             let (back_x, back_y) = (w / f64::from(whole.width), h / f64::from(whole.height));
@@ -148,13 +230,33 @@ pub(crate) fn place(picture: Size, resize: Option<&Resize>) -> Placement {
                 width: f64::from(canvas.width) * back_x,
                 height: f64::from(canvas.height) * back_y,
             };
-            Placement { crop: crop.rescaled(picture, picture), scaled: canvas, canvas, offset: (0, 0) }
+            Placement {
+                crop: crop.rescaled(picture, picture),
+                turn: Orientation::UPRIGHT,
+                scaled: canvas,
+                canvas,
+                offset: (0, 0),
+            }
         }
     }
 }
 
+/// The middle until the pixels have been looked at.
+fn places(position: Position) -> (Place, Place) {
+    match position {
+        Position::At { x, y } => (x, y),
+        Position::Attention => (Place::Center, Place::Center),
+    }
+}
+
 fn uncropped(picture: Size, scaled: Size) -> Placement {
-    Placement { crop: CropBox::of(picture), scaled, canvas: scaled, offset: (0, 0) }
+    Placement {
+        crop: CropBox::of(picture),
+        turn: Orientation::UPRIGHT,
+        scaled,
+        canvas: scaled,
+        offset: (0, 0),
+    }
 }
 
 fn pixels(side: f64) -> u32 {
@@ -182,7 +284,7 @@ mod tests {
     use proptest::prelude::*;
     use std::num::NonZeroU32;
 
-    const MIDDLE: Position = Position { x: Place::Center, y: Place::Center };
+    const MIDDLE: Position = Position::CENTER;
 
     fn resize(width: u32, height: u32, fit: Fit, enlarge: bool) -> Resize {
         Resize {
@@ -191,6 +293,7 @@ mod tests {
             fit,
             position: MIDDLE,
             enlarge,
+            linear: false,
         }
     }
 
@@ -236,7 +339,7 @@ mod tests {
     fn cover_crops_at_the_position() {
         let at = |x, y| {
             let mut resize = resize(300, 300, Fit::Cover, false);
-            resize.position = Position { x, y };
+            resize.position = Position::At { x, y };
             let crop = place(Size::new(600, 300), Some(&resize)).crop;
             (crop.left, crop.top, crop.width, crop.height)
         };
@@ -263,7 +366,7 @@ mod tests {
             enlarge: bool,
         ) {
             let mut resize = resize(bw, bh, fit, enlarge);
-            resize.position = Position { x, y };
+            resize.position = Position::At { x, y };
             let picture = Size::new(w, h);
             let placed = place(picture, Some(&resize));
             prop_assert!(placed.scaled.width >= 1 && placed.scaled.height >= 1);

@@ -4,52 +4,121 @@
 //! before the plan is within the limits.
 
 pub(crate) mod geometry;
+mod memory;
 
-use crate::colour::{ColourSpace, Conversion};
+use crate::colour::Conversion;
 use crate::decode;
 use crate::encode;
 use crate::error::Limit;
 use crate::jpeg::{self, Scale};
 use crate::mosaic::{self, Grid};
-use crate::picture::Layout;
+use crate::picture::Depth;
 use crate::planes::{self, Print, Subsampling};
-use crate::recipe::{Fit, Format, FormatChoice, Output, Pixelate, PrintName, Recipe};
+use crate::recipe::{
+    Colour, Fit, Format, FormatChoice, Output, Pixelate, Position, PrintName, Quality, Recipe,
+};
 use crate::source::{Kind, Source, at_most};
 use crate::{Error, Limits};
-use geometry::{Placement, Size, place};
+use geometry::{Focus, Placement, Rectangle, Size, lay_out};
+use memory::memory;
+
+/// The longest side of the small picture that a document is made from.
+const DOCUMENT: u32 = 100;
 
 /// One print to be made.
 pub(crate) struct PrintPlan<'r> {
     /// Index into the recipe's outputs.
     pub(crate) index: usize,
     pub(crate) output: &'r Output,
-    pub(crate) format: Format,
-    pub(crate) key: String,
+    /// The formats that it may come out in, each with its key: one, unless the
+    /// smallest is to be found.
+    pub(crate) candidates: Vec<(Format, String)>,
     pub(crate) placement: Placement,
-    /// 1, or all frames of the source.
+    /// 1, or those frames of the source that are kept.
     pub(crate) frames: u32,
+    /// Bits that its samples keep.
+    pub(crate) depth: Depth,
 }
 
 impl PrintPlan<'_> {
-    /// The grid of a pixelation.
+    /// The print's format, where there is no choice; else the first to be tried.
+    pub(crate) fn format(&self) -> Format {
+        self.candidates.first().map_or(Format::Json, |(format, _)| *format)
+    }
+
+    /// The grid of a pixelation of the whole print.
     pub(crate) fn grid(&self) -> Option<Grid> {
+        if self.output.region.is_some() { None } else { self.any_grid() }
+    }
+
+    /// The grid of a pixelation.
+    pub(crate) fn any_grid(&self) -> Option<Grid> {
         self.output.pixelate.map(|pixelate| match pixelate {
             Pixelate::Cells(count) => Grid::Cells(count),
             Pixelate::Block(side) => Grid::Block(side),
         })
     }
 
-    /// A pixelation of the whole picture at its own size: its cells need no
-    /// more of the source than a coarse decode.
+    /// A pixelation of the whole picture at its own size, and nothing else: its
+    /// cells need no more of the source than a coarse decode.
     pub(crate) fn is_whole_mosaic(&self, seen: Size) -> bool {
         self.grid().is_some()
+            && !self.is_worked_on()
+            && self.output.trim.is_none()
+            && self.output.crop.is_none()
+            && self.placement.turn == planes::Orientation::UPRIGHT
             && self.placement.canvas == seen
             && self.output.resize.is_none_or(|resize| resize.fit != Fit::Contain)
             && self.placement.scaled == seen
+            && matches!(self.output.quality, Quality::Fixed(_))
+            && !self.keeps_colour()
+    }
+
+    /// Whether it stays in the source's colour space: a still in a format that
+    /// holds profiles. A lossy JPEG XL is made of sRGB's light.
+    pub(crate) fn keeps_colour(&self) -> bool {
+        let holds = |format: Format| match format {
+            Format::Jpeg | Format::Png | Format::Webp | Format::Avif => true,
+            Format::Jxl => self.output.lossless,
+            _ => false,
+        };
+        self.output.colour == Colour::Keep
+            && !self.is_animated()
+            && self.candidates.iter().all(|(format, _)| holds(*format))
+    }
+
+    /// Whether its pixels are changed after they are scaled, framed and pixelated.
+    pub(crate) fn is_worked_on(&self) -> bool {
+        let output = self.output;
+        output.region.is_some()
+            || output.blur.is_some()
+            || output.sharpen.is_some()
+            || output.grayscale
+            || output.rounded.is_some()
+            || output.watermark.is_some()
+    }
+
+    /// Whether its pixels must be RGB after they are scaled.
+    fn needs_pixels(&self) -> bool {
+        self.is_worked_on()
+            || self.placement.has_bars()
+            || self.output.format.is_document()
+            || self.output.lossless
+            || matches!(self.output.quality, Quality::Auto { .. })
     }
 
     pub(crate) fn is_animated(&self) -> bool {
         self.frames > 1
+    }
+
+    /// Whether light is averaged while it is scaled.
+    pub(crate) fn is_linear(&self) -> bool {
+        self.output.resize.is_some_and(|resize| resize.linear)
+    }
+
+    /// Whether the pixels decide what part of the picture it shows.
+    pub(crate) fn is_attentive(&self) -> bool {
+        self.output.resize.is_some_and(|resize| resize.position == Position::Attention)
     }
 }
 
@@ -58,7 +127,7 @@ impl PrintPlan<'_> {
 pub(crate) enum Route {
     /// A JPEG of luma and chroma stays in planes as long as its prints let it.
     Planes(Scale),
-    /// Everything else becomes sRGB pixels; a scale other than full is a JPEG's.
+    /// Everything else becomes pixels; a scale other than full is a JPEG's.
     Pixels(Scale),
 }
 
@@ -66,6 +135,8 @@ pub(crate) enum Route {
 pub(crate) struct Plan<'r> {
     pub(crate) prints: Vec<PrintPlan<'r>>,
     pub(crate) route: Route,
+    /// Bits that the decoder gives at most.
+    pub(crate) depth: Depth,
     /// Upper bound of the peak of memory, in bytes, the source included.
     pub(crate) memory: u64,
 }
@@ -77,62 +148,149 @@ impl<'r> Plan<'r> {
         recipe: &'r Recipe,
         limits: &Limits,
     ) -> Result<Self, Error> {
+        let seen = Rectangle::of(source.seen());
         let prints = recipe
-            .outputs
+            .outputs_for(source_key, source.format())
+            .map(|(index, output)| {
+                print(source, source_key, (index, output), lay_out(seen, output, None), limits)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut plan = Self { prints, route: Route::Pixels(Scale::Full), depth: Depth::Eight, memory: 0 };
+        distinct_keys(&plan.prints)?;
+        plan.route = route(source, &plan.prints);
+        plan.depth = plan.prints.iter().map(|print| print.depth).max().unwrap_or(Depth::Eight);
+        plan.memory = memory(source, recipe, &plan, limits.threads);
+        if plan.memory > limits.memory {
+            plan.economise(source, recipe, limits);
+        }
+        at_most(Limit::Memory, "the memory that its prints need", plan.memory, limits.memory, "bytes")?;
+        Ok(plan)
+    }
+
+    /// Takes a smaller decode than is best for the prints, as long as none is
+    /// enlarged by it, until the memory suffices.
+    fn economise(&mut self, source: &Source<'_>, recipe: &Recipe, limits: &Limits) {
+        if !matches!(source.kind, Kind::Jpeg(_))
+            || self.prints.iter().any(|print| print.output.trim.is_some() || print.grid().is_some())
+        {
+            return;
+        }
+        let least =
+            self.prints.iter().map(|print| planar_print(print, false).ratio()).fold(f64::INFINITY, f64::min);
+        let best = self.route;
+        for scale in Scale::ALL.into_iter().rev() {
+            // From full to an eighth: the first that suffices is the finest.
+            if f64::from(scale.denominator()) > least {
+                break;
+            }
+            self.route = match best {
+                Route::Planes(_) => Route::Planes(scale),
+                Route::Pixels(_) => Route::Pixels(scale),
+            };
+            self.memory = memory(source, recipe, self, limits.threads);
+            if self.memory <= limits.memory {
+                return;
+            }
+        }
+    }
+
+    /// The same plan with each print that `sees` another part of the picture
+    /// than was thought laid out anew. Keys, limits and memory are checked again.
+    pub(crate) fn settled(
+        &self,
+        source: &Source<'_>,
+        source_key: &str,
+        (recipe, limits): (&Recipe, &Limits),
+        view: &dyn Fn(&PrintPlan<'_>) -> Rectangle,
+        focus: &Focus<'_>,
+    ) -> Result<Self, Error> {
+        let prints = self
+            .prints
             .iter()
-            .enumerate()
-            .map(|(index, output)| print(source, source_key, index, output, limits))
+            .map(|old| {
+                let placement = lay_out(view(old), old.output, Some(focus));
+                print(source, source_key, (old.index, old.output), placement, limits)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         distinct_keys(&prints)?;
-        let route = route(source, &prints);
-        let memory = memory(source, &prints, route, limits.threads);
-        at_most(Limit::Memory, "the memory that its prints need", memory, limits.memory, "bytes")?;
-        Ok(Self { prints, route, memory })
+        let mut plan = Self { prints, ..*self };
+        plan.memory = memory(source, recipe, &plan, limits.threads);
+        at_most(Limit::Memory, "the memory that its prints need", plan.memory, limits.memory, "bytes")?;
+        Ok(plan)
     }
 }
 
 fn print<'r>(
     source: &Source<'_>,
     source_key: &str,
-    index: usize,
-    output: &'r Output,
+    (index, output): (usize, &'r Output),
+    placement: Placement,
     limits: &Limits,
 ) -> Result<PrintPlan<'r>, Error> {
-    let format = match output.format {
-        FormatChoice::Source => source.format(),
-        FormatChoice::Fixed(format) => format,
+    let formats = match &output.format {
+        FormatChoice::Source => vec![source.format().kept()],
+        FormatChoice::Fixed(format) => vec![*format],
+        FormatChoice::Auto(formats) => formats.clone(),
+        FormatChoice::Manifest | FormatChoice::Placeholder => vec![Format::Json],
     };
-    let placement = place(source.seen(), output.resize.as_ref());
-    let Size { width, height } = placement.canvas;
-    at_most(
-        Limit::Side,
-        "the longer side of a print",
-        u64::from(width.max(height)),
-        limits.side.into(),
-        "pixels",
-    )?;
-    encode::fits(format, placement.canvas)?;
-    let name = PrintName { source_key, format, width, height };
-    let key = output
-        .key
-        .expand(&name)
-        .map_err(|e| Error::Key { output: output.key.as_str().to_owned(), detail: e.to_string() })?;
-    let animated = format == Format::Gif && source.format() == Format::Gif;
-    Ok(PrintPlan { index, output, format, key, placement, frames: if animated { source.frames } else { 1 } })
+    let document = output.format.is_document();
+    // A document speaks of the whole picture.
+    let Size { width, height } = if document { source.seen() } else { placement.canvas };
+    let placement = if document { document_placement(source.seen()) } else { placement };
+    let longer = u64::from(placement.canvas.width.max(placement.canvas.height));
+    at_most(Limit::Side, "the longer side of a print", longer, limits.side.into(), "pixels")?;
+    let mut candidates = Vec::new();
+    for format in formats {
+        encode::fits(format, placement.canvas)?;
+        let name = PrintName { source_key, format, width, height };
+        let key = output
+            .key
+            .expand(&name)
+            .map_err(|e| Error::Key { output: output.key.as_str().to_owned(), detail: e.to_string() })?;
+        candidates.push((format, key));
+    }
+    let kept = source.frames.min(output.frames.get());
+    let moving = kept > 1 && candidates.iter().any(|(format, _)| format.has_frames());
+    if moving {
+        candidates.retain(|(format, _)| format.has_frames());
+    }
+    let deep = candidates.iter().all(|(format, _)| format.is_deep()) && output.colours.is_none();
+    Ok(PrintPlan {
+        index,
+        output,
+        placement,
+        frames: if moving { kept } else { 1 },
+        depth: if deep && !document { source.depth } else { Depth::Eight },
+        candidates,
+    })
+}
+
+/// The whole picture, small.
+fn document_placement(seen: Size) -> Placement {
+    let scaled = seen.within(DOCUMENT);
+    Placement {
+        crop: planes::CropBox::of(seen),
+        turn: planes::Orientation::UPRIGHT,
+        scaled,
+        canvas: scaled,
+        offset: (0, 0),
+    }
 }
 
 /// The recipe's templates differ; what they give for one picture may not.
 fn distinct_keys(prints: &[PrintPlan<'_>]) -> Result<(), Error> {
     for (i, print) in prints.iter().enumerate() {
-        if let Some(first) = prints[..i].iter().find(|earlier| earlier.key == print.key) {
-            return Err(Error::Key {
-                output: print.output.key.as_str().to_owned(),
-                detail: format!(
-                    "for this picture it gives the key {:?}, which {:?} gives too; tell the two apart in their templates",
-                    print.key,
-                    first.output.key.as_str()
-                ),
-            });
+        for (_, key) in &print.candidates {
+            let same = |earlier: &&PrintPlan<'_>| earlier.candidates.iter().any(|(_, other)| other == key);
+            if let Some(first) = prints[..i].iter().find(same) {
+                return Err(Error::Key {
+                    output: print.output.key.as_str().to_owned(),
+                    detail: format!(
+                        "for this picture it gives the key {key:?}, which {:?} gives too; tell the two apart in their templates",
+                        first.output.key.as_str()
+                    ),
+                });
+            }
         }
     }
     Ok(())
@@ -142,6 +300,9 @@ fn route(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Route {
     let Kind::Jpeg(header) = &source.kind else {
         return Route::Pixels(Scale::Full);
     };
+    if prints.iter().any(|print| print.output.trim.is_some()) {
+        return Route::Pixels(Scale::Full);
+    }
     let seen = source.seen();
     let resized: Vec<Print> = prints
         .iter()
@@ -154,7 +315,7 @@ fn route(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Route {
         .filter(|print| print.is_whole_mosaic(seen))
         .filter_map(|print| Some(mosaic::scale_for(print.grid()?, stored)));
     let for_prints = (!resized.is_empty()).then(|| planes::scale_for(&resized));
-    if header.is_planar() {
+    if header.is_planar() && !prints.iter().any(PrintPlan::is_linear) {
         // `Scale` is ordered from full to an eighth: the least is the finest.
         let scale = mosaics.chain(for_prints).min().unwrap_or(Scale::Full);
         Route::Planes(scale)
@@ -167,124 +328,26 @@ fn route(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Route {
 
 /// A print as the planes see it. Chroma is sampled as the encoder will want it,
 /// fully where the print passes through RGB.
-pub(crate) fn planar_print(print: &PrintPlan<'_>, through_rgb: bool) -> Print {
-    let direct = !through_rgb && !print.placement.has_bars();
-    let subsampling = match print.format {
-        _ if direct && print.output.pixelate.is_some() => Subsampling::S420,
-        Format::Jpeg if direct => jpeg::subsampling_for(print.output.quality),
-        Format::Webp if direct => Subsampling::S420,
+pub(crate) fn planar_print(print: &PrintPlan<'_>, converted: bool) -> Print {
+    let direct = !converted && !print.needs_pixels();
+    let subsampling = match (print.format(), print.output.quality) {
+        _ if direct && print.grid().is_some() => Subsampling::S420,
+        (Format::Jpeg, Quality::Fixed(quality)) if direct => jpeg::subsampling_for(quality),
+        (Format::Webp, _) if direct => Subsampling::S420,
+        (Format::Avif, Quality::Fixed(quality)) if direct => encode::avif::subsampling_for(quality),
         _ => Subsampling::S444,
     };
-    Print {
-        crop: print.placement.crop,
-        width: print.placement.scaled.width,
-        height: print.placement.scaled.height,
-        subsampling,
-    }
+    let Size { width, height } = print.placement.unturned();
+    Print { crop: print.placement.crop, width, height, subsampling }
 }
 
-/// The conversion that prints made from planes need.
-pub(crate) fn planar_conversion(source: &Source<'_>, header: &jpeg::Header<'_>) -> Option<Conversion> {
+/// Whether a print is encoded from planes as they are, given that none of its
+/// colours need converting.
+pub(crate) fn is_direct(print: &PrintPlan<'_>) -> bool {
+    !print.needs_pixels() && print.candidates.len() == 1
+}
+
+/// The conversion to sRGB that prints made from planes need.
+pub(crate) fn planar_conversion(source: &Source<'_>, header: &jpeg::Header<'_>) -> Option<Conversion<u8>> {
     Conversion::to_srgb(&source.colour, decode::jpeg::model(header))
-}
-
-/// The upper bound of what a job takes, in bytes. Its terms:
-///
-/// - the source bytes, and an ICC profile out of them;
-/// - the decoder at its peak, the decoded picture included ([`decode`]);
-/// - the decoded picture twice more where it is turned as a whole;
-/// - full chroma, RGB and planes again where cells are averaged of another
-///   colour space;
-/// - all scaled pictures at once, since they may all wait for an encoder, and
-///   the resizer's intermediate rows;
-/// - for as many prints as there are threads, the most expensive ones: frame,
-///   flattening and encoder ([`encode::memory`]);
-/// - the encoded prints that are handed over, which are the caller's to keep
-///   or drop and are counted within the encoder's term;
-/// - 16 MiB for the codecs' code and tables, stacks, and what the allocator of
-///   each thread keeps.
-fn memory(source: &Source<'_>, prints: &[PrintPlan<'_>], route: Route, threads: usize) -> u64 {
-    let stored = source.stored;
-    let (decoder, layout) = match &source.kind {
-        Kind::Jpeg(header) => match route {
-            Route::Planes(scale) => (header.planes_memory(scale), jpeg_layout(header)),
-            Route::Pixels(scale) => (decode::jpeg::memory(header, scale), jpeg_layout(header)),
-        },
-        Kind::Png(header) => {
-            (decode::png::memory(source, header), if header.alpha { Layout::Rgba } else { Layout::Rgb })
-        }
-        Kind::Webp(header) => {
-            (decode::webp::memory(source, header), if header.alpha { Layout::Rgba } else { Layout::Rgb })
-        }
-        Kind::Gif(header) => (decode::gif::memory(source, header), Layout::Rgba),
-    };
-    let channels = layout.channels() as u64;
-    let seen = source.seen();
-    let turned = match route {
-        Route::Pixels(_) if source.orientation != planes::Orientation::UPRIGHT => {
-            2 * stored.pixels() * channels
-        }
-        _ => 0,
-    };
-    let converted = match (route, &source.colour) {
-        (Route::Planes(scale), ColourSpace::Icc(_)) if prints.iter().any(|print| print.grid().is_some()) => {
-            let decoded = Size::new(scale.of(stored.width), scale.of(stored.height));
-            9 * decoded.pixels()
-        }
-        _ => 0,
-    };
-    let mut waiting = 0;
-    let mut working: Vec<u64> = Vec::new();
-    for print in prints {
-        let Placement { scaled, canvas, .. } = print.placement;
-        let whole = print.is_whole_mosaic(seen);
-        if !whole {
-            // Planes in 4:4:4 and pixels take the same; alpha is premultiplied in a copy.
-            let premultiplied = if layout == Layout::Rgba { stored.pixels() * 4 } else { 0 };
-            let rows = u64::from(scaled.width) * u64::from(stored.height) * channels;
-            waiting += scaled.pixels() * channels;
-            working.push(premultiplied + rows);
-        }
-        if let (Some(grid), Format::Jpeg, false) = (print.grid(), print.format, print.placement.has_bars()) {
-            // Cells are written without their pixels, unless they are small.
-            let longest = if whole { seen } else { scaled };
-            working.push(mosaic_memory(grid, longest));
-            continue;
-        }
-        let through_rgb = if matches!(route, Route::Planes(_)) { 2 * scaled.pixels() * 3 } else { 0 };
-        let frame =
-            if print.placement.has_bars() || print.grid().is_some() { canvas.pixels() * 4 } else { 0 };
-        let frames = if print.is_animated() {
-            decode::gif::memory(
-                source,
-                match &source.kind {
-                    Kind::Gif(header) => header,
-                    _ => continue,
-                },
-            ) + u64::from(print.frames) * canvas.pixels() * 2
-        } else {
-            0
-        };
-        let encoder = encode::memory(print.format, canvas, layout, print.output.quality);
-        working.push(through_rgb + frame + frames + encoder);
-    }
-    working.sort_unstable_by(|a, b| b.cmp(a));
-    let busy: u64 = working.iter().take(threads.max(1)).sum();
-    source.bytes.len() as u64 + decoder + turned + converted + waiting + busy + (16 << 20)
-}
-
-/// Bytes that a mosaic of `size` takes as a JPEG: planes of small cells, and a
-/// file of at most two bits a pixel, or as large as a photo's.
-fn mosaic_memory(grid: Grid, size: Size) -> u64 {
-    let side = size.width.min(size.height);
-    let cell = match grid {
-        Grid::Cells(count) => side / count.get(),
-        Grid::Block(pixels) => pixels.get(),
-    };
-    let bytes = if cell < 16 { size.pixels() * 6 } else { size.pixels() / 4 };
-    bytes + (2 << 20)
-}
-
-fn jpeg_layout(header: &jpeg::Header<'_>) -> Layout {
-    if header.components == 1 { Layout::Grey } else { Layout::Rgb }
 }

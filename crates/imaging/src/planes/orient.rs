@@ -47,14 +47,14 @@ impl Orientation {
         if self.transpose { (self.flip_y, self.flip_x) } else { (self.flip_x, self.flip_y) }
     }
 
-    /// Turns `pixels` of `N` bytes each, `width` × `height`, upright.
-    pub(crate) fn apply<const N: usize>(
+    /// Turns `pixels` of `N` samples each, `width` × `height`, upright.
+    pub(crate) fn apply<S: Copy + Default, const N: usize>(
         self,
-        pixels: &[[u8; N]],
+        pixels: &[[S; N]],
         width: usize,
         height: usize,
-    ) -> Vec<[u8; N]> {
-        let mut upright = vec![[0; N]; width * height];
+    ) -> Vec<[S; N]> {
+        let mut upright = vec![[S::default(); N]; width * height];
         self.apply_into(
             pixels,
             width,

@@ -20,7 +20,7 @@ pub(crate) struct Print {
 
 impl Print {
     /// Source pixels for each pixel of the print, along the axis with fewer.
-    fn ratio(&self) -> f64 {
+    pub(crate) fn ratio(&self) -> f64 {
         (self.crop.width / f64::from(self.width)).min(self.crop.height / f64::from(self.height))
     }
 }

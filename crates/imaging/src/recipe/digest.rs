@@ -12,15 +12,19 @@ const ENGINE: u32 = 1;
 
 impl Recipe {
     /// 32 hexadecimal digits that change whenever a print could: they cover the
-    /// outputs and the engine, and neither bucket names nor limits.
+    /// rules, the outputs, the supplied assets and the engine, and neither
+    /// bucket names nor limits.
     ///
     /// # Panics
     /// Never: outputs are plain data with string keys.
     pub fn digest(&self) -> String {
-        let outputs = serde_json::to_vec(&self.outputs).expect("outputs serialise");
+        let prints = serde_json::to_vec(&(&self.rules, &self.outputs)).expect("outputs serialise");
         let mut hasher = Sha256::new();
         hasher.update(ENGINE.to_be_bytes());
-        hasher.update(outputs);
+        hasher.update(prints);
+        for supplied in self.assets.values() {
+            hasher.update(Sha256::digest(&supplied.bytes));
+        }
         let mut digest = render(&hasher.finalize());
         digest.truncate(32);
         digest

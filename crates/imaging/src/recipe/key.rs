@@ -8,7 +8,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use thiserror::Error;
 
-use super::{Format, FormatChoice, Output};
+use super::{Format, Output};
 
 /// Failure reports live under this prefix of the processed bucket; no print may.
 pub const REPORT_PREFIX: &str = "failures/";
@@ -264,17 +264,17 @@ impl Output {
         let (dir, name, stem) = split(source_key);
         let mut rest = Vec::new();
         for piece in self.key.pieces() {
-            match (piece, self.format) {
-                (Piece::Literal(literal), _) => append(&mut rest, literal),
-                (Piece::Variable(Variable::Key), _) => append(&mut rest, source_key),
-                (Piece::Variable(Variable::Dir), _) => append(&mut rest, dir),
-                (Piece::Variable(Variable::Name), _) => append(&mut rest, name),
-                (Piece::Variable(Variable::Stem), _) => append(&mut rest, stem),
-                (Piece::Variable(Variable::Ext), FormatChoice::Fixed(format)) => {
-                    append(&mut rest, format.extension());
-                }
-                (Piece::Variable(Variable::Ext), FormatChoice::Source) => rest.push(Rest::Extension),
-                (Piece::Variable(Variable::Width | Variable::Height), _) => rest.push(Rest::Number),
+            match piece {
+                Piece::Literal(literal) => append(&mut rest, literal),
+                Piece::Variable(Variable::Key) => append(&mut rest, source_key),
+                Piece::Variable(Variable::Dir) => append(&mut rest, dir),
+                Piece::Variable(Variable::Name) => append(&mut rest, name),
+                Piece::Variable(Variable::Stem) => append(&mut rest, stem),
+                Piece::Variable(Variable::Ext) => match self.format.candidates() {
+                    Some([format]) => append(&mut rest, format.extension()),
+                    _ => rest.push(Rest::Extension),
+                },
+                Piece::Variable(Variable::Width | Variable::Height) => rest.push(Rest::Number),
             }
         }
         Footprint::of(rest, self.key.is_sole())
@@ -341,6 +341,7 @@ fn rest_covers(rest: &[Rest], tail: &str) -> bool {
         }
         Rest::Extension => Format::ALL
             .iter()
+            .filter(|format| format.is_written())
             .any(|format| tail.strip_prefix(format.extension()).is_some_and(|tail| rest_covers(later, tail))),
         Rest::Number => {
             let digits = tail.bytes().take_while(u8::is_ascii_digit).count().min(10);

@@ -4,18 +4,30 @@
 //! `proof` shows that no print can trigger the function again.
 
 mod digest;
+mod draft;
+mod format;
 mod key;
+mod operations;
+mod output;
 mod parse;
 mod proof;
 mod reader;
 pub mod reference;
+mod rules;
 
 use serde::Serialize;
-use std::num::NonZeroU32;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+pub use format::{Format, FormatChoice};
 pub use key::{Footprint, KeyError, KeyTemplate, LONGEST_KEY, PrintName, REPORT_PREFIX, Rest, report_key};
+pub use output::{
+    Asset, Background, Colour, Fit, Flip, Length, Metadata, Output, Pixelate, Place, Position, Quality,
+    Region, Resize, Sharpen, Trim, Watermark,
+};
 pub use parse::{Problem, Problems};
 pub use proof::{LoopProof, Proven};
+pub use rules::Rule;
 
 use crate::Limits;
 
@@ -32,8 +44,21 @@ pub struct Recipe {
     pub processed: Processed,
     /// What one picture may cost.
     pub limits: Limits,
-    /// The prints, in the file's order. Never empty.
+    /// Which pictures get other prints than those of `[[output]]`.
+    pub rules: Vec<Rule>,
+    /// The prints, in the file's order, those of the rules last. Never empty.
     pub outputs: Vec<Output>,
+    /// The pictures that outputs need, as far as they have been supplied.
+    #[serde(skip)]
+    assets: BTreeMap<Asset, Supplied>,
+}
+
+/// A picture that outputs need.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Supplied {
+    pub(crate) bytes: Arc<[u8]>,
+    /// Width × height of one frame.
+    pub(crate) pixels: u64,
 }
 
 /// The trigger: a bucket and a key prefix.
@@ -52,185 +77,6 @@ pub struct Processed {
     pub bucket: String,
 }
 
-/// One print of every picture.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Output {
-    /// Gives the print's object key.
-    pub key: KeyTemplate,
-    /// Resizing, done before pixelating.
-    pub resize: Option<Resize>,
-    /// Pixelating.
-    pub pixelate: Option<Pixelate>,
-    /// The file format of the print.
-    pub format: FormatChoice,
-    /// Encoder quality, 1–100, libjpeg's scale for JPEG and libwebp's for WebP;
-    /// without effect on PNG and GIF.
-    pub quality: u8,
-    /// What is kept of the source's metadata.
-    pub metadata: Metadata,
-    /// Shows through where a picture with alpha becomes a print without, and
-    /// fills the bars of `fit = "contain"`.
-    pub background: Background,
-    /// The `Cache-Control` header of the stored print.
-    pub cache_control: String,
-}
-
-/// The format of a print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FormatChoice {
-    /// The source's own format.
-    Source,
-    /// Always this one.
-    Fixed(Format),
-}
-
-/// A file format that is both read and written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Format {
-    /// JPEG (ITU-T T.81).
-    Jpeg,
-    /// PNG (ISO/IEC 15948).
-    Png,
-    /// WebP, written lossy (RFC 9649).
-    Webp,
-    /// GIF, version 89a.
-    Gif,
-}
-
-impl Format {
-    /// Every format, in the order in which they are listed for people.
-    pub const ALL: [Self; 4] = [Self::Jpeg, Self::Png, Self::Webp, Self::Gif];
-
-    /// Lower-case name, as in a recipe.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpeg",
-            Self::Png => "png",
-            Self::Webp => "webp",
-            Self::Gif => "gif",
-        }
-    }
-
-    /// The name as people write it, for messages.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Jpeg => "JPEG",
-            Self::Png => "PNG",
-            Self::Webp => "WebP",
-            Self::Gif => "GIF",
-        }
-    }
-
-    /// The file name extension, without a dot: `{ext}` in a key.
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpg",
-            Self::Png => "png",
-            Self::Webp => "webp",
-            Self::Gif => "gif",
-        }
-    }
-
-    /// The IANA media type.
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-            Self::Webp => "image/webp",
-            Self::Gif => "image/gif",
-        }
-    }
-}
-
-/// A box to fit a picture to. At least one side is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Resize {
-    /// Width of the box in pixels; by aspect ratio where absent.
-    pub width: Option<NonZeroU32>,
-    /// Height of the box in pixels; by aspect ratio where absent.
-    pub height: Option<NonZeroU32>,
-    /// How the picture meets the box.
-    pub fit: Fit,
-    /// Which part stays (`cover`) or where the picture lies (`contain`).
-    pub position: Position,
-    /// Whether a picture smaller than the box is enlarged.
-    pub enlarge: bool,
-}
-
-/// CSS's and sharp's names for fits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fit {
-    /// Fill the box, cropping what sticks out.
-    Cover,
-    /// The whole picture in a box of exactly this size, with bars.
-    Contain,
-    /// Stretch to the box.
-    Fill,
-    /// As large as fits inside the box.
-    Inside,
-    /// As small as covers the box, without cropping.
-    Outside,
-}
-
-/// Nine positions, as a place on each axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Position {
-    /// Horizontal place.
-    pub x: Place,
-    /// Vertical place.
-    pub y: Place,
-}
-
-/// A place on one axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// Left or top.
-    Start,
-    /// Middle.
-    Center,
-    /// Right or bottom.
-    End,
-}
-
-/// How coarse a pixelation is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Pixelate {
-    /// Cells per side: the picture becomes an N × N mosaic of its own size
-    /// (triangle filter with area support down to N × N, nearest neighbour
-    /// back up, as Pillow's `resize((N, N), BILINEAR).resize(size, NEAREST)`).
-    /// A picture with fewer pixels than N on a side has that many cells.
-    Cells(NonZeroU32),
-    /// Cells of B × B pixels from the top left corner, the last ones cut off
-    /// at the edge; each is the mean of its pixels.
-    Block(NonZeroU32),
-}
-
-/// What is kept of the source's metadata. Orientation is always applied and
-/// colour always converted to sRGB, whatever is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Metadata {
-    /// Nothing.
-    None,
-    /// EXIF Artist and Copyright.
-    Copyright,
-    /// All of EXIF (orientation reset) and XMP. Includes the place where a
-    /// photo was taken.
-    All,
-}
-
-/// An sRGB colour with alpha; alpha matters only where the print has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Background {
-    /// Red, green, blue, alpha, 0–255, not premultiplied.
-    pub rgba: [u8; 4],
-}
-
 impl Recipe {
     /// The built-in recipe: five classic pixelations and a responsive WebP set.
     ///
@@ -238,6 +84,31 @@ impl Recipe {
     /// Never: a test parses it.
     pub fn built_in() -> Self {
         Self::parse(BUILT_IN).expect("the built-in recipe is valid")
+    }
+
+    /// The pictures that outputs need.
+    pub fn assets(&self) -> BTreeSet<&Asset> {
+        self.outputs.iter().filter_map(|output| Some(&output.watermark.as_ref()?.image)).collect()
+    }
+
+    /// Those of them that have not been supplied.
+    pub fn missing_assets(&self) -> Vec<Asset> {
+        self.assets().into_iter().filter(|asset| !self.assets.contains_key(*asset)).cloned().collect()
+    }
+
+    /// Hands over the bytes of a picture that outputs need.
+    ///
+    /// # Errors
+    /// What is wrong with it, by the limits of the recipe: it must be a picture.
+    pub fn supply(&mut self, asset: Asset, bytes: Vec<u8>) -> Result<(), crate::Error> {
+        let header = crate::inspect(&bytes, &self.limits)?;
+        let pixels = u64::from(header.width) * u64::from(header.height);
+        self.assets.insert(asset, Supplied { bytes: bytes.into(), pixels });
+        Ok(())
+    }
+
+    pub(crate) fn asset(&self, asset: &Asset) -> Option<&Supplied> {
+        self.assets.get(asset)
     }
 }
 

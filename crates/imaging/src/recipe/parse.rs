@@ -3,8 +3,8 @@
 //! Owns: the fields, their ranges, their defaults, and what they may not be
 //! together. Refuses: a recipe with any problem at all.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::num::NonZeroU32;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -12,13 +12,11 @@ use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::draft::Draft;
 use super::key::Footprint;
 use super::reader::{Reader, Section};
 use super::reference::names;
-use super::{
-    Background, Fit, Format, FormatChoice, KeyTemplate, Metadata, Output, Pixelate, Place, Position,
-    Processed, Recipe, Resize, Source, proof,
-};
+use super::{Format, KeyTemplate, Output, Processed, Recipe, Rule, Source, proof};
 use crate::Limits;
 
 /// One thing that is wrong with a recipe.
@@ -64,10 +62,6 @@ impl fmt::Display for Problems {
         Ok(())
     }
 }
-
-/// An hour, as other resizers on object storage have it: a print keeps its key
-/// when its source is overwritten, so it must not be called immutable unasked.
-const CACHE_CONTROL: &str = "public, max-age=3600";
 
 impl Recipe {
     /// Parses and checks a recipe. The result is complete: defaults are filled
@@ -115,7 +109,7 @@ impl Recipe {
 
 fn recipe(reader: &mut Reader<'_>, document: &DeTable<'_>) -> Option<Recipe> {
     let root = Section::root(document);
-    reader.unknown(&root, &["source", "processed", "limits", "defaults", "output"]);
+    reader.unknown(&root, &["source", "processed", "limits", "defaults", "preset", "output", "rule"]);
 
     let source = root.spanned("source").and_then(|value| reader.section("source", value, &names("source")));
     let processed =
@@ -131,15 +125,25 @@ fn recipe(reader: &mut Reader<'_>, document: &DeTable<'_>) -> Option<Recipe> {
     let processed = Processed { bucket: processed_bucket };
 
     let limits = limits(reader, &root);
-    let defaults =
-        root.spanned("defaults").and_then(|value| reader.section("defaults", value, &names("defaults")));
-    let defaults = Look::default().read(reader, defaults.as_ref());
-    let outputs = outputs(reader, &root, &defaults);
+    let looks = Looks::read(reader, &root);
+    let mut outputs = looks.outputs(reader, &root, None);
+    let rules = rules(reader, &root, &looks, &mut outputs);
+    if outputs.is_empty() && reader.problems.is_empty() {
+        let remedy = "add an [[output]] with a key, such as key = \"prints/{key}\"";
+        reader.problem("output", &(0..0), "the recipe makes no print", remedy);
+    }
     distinct(reader, &outputs);
     prove(reader, &source, &processed, &outputs);
 
     let outputs: Vec<Output> = outputs.into_iter().map(|(_, output)| output).collect();
-    (!outputs.is_empty()).then_some(Recipe { source, processed, limits, outputs })
+    (!outputs.is_empty()).then_some(Recipe {
+        source,
+        processed,
+        limits,
+        rules,
+        outputs,
+        assets: BTreeMap::new(),
+    })
 }
 
 /// Amazon S3 User Guide, "General purpose bucket naming rules".
@@ -203,254 +207,183 @@ fn limits(reader: &mut Reader<'_>, root: &Section<'_>) -> Limits {
     if let Some(megabytes) = reader.number(&section, "memory_mb", 64..=10_240, "MB") {
         limits.memory = u64::from(megabytes) << 20;
     }
+    if let Some(megabytes) = reader.number(&section, "output_mb", 1..=2048, "MB") {
+        limits.output_bytes = u64::from(megabytes) << 20;
+    }
+    if let Some(seconds) = reader.number(&section, "seconds", 1..=900, "seconds") {
+        limits.seconds = seconds;
+    }
     limits
 }
 
-/// The fields that `[defaults]` and every output share.
-#[derive(Clone)]
-struct Look {
-    format: FormatChoice,
-    quality: u8,
-    metadata: Metadata,
-    background: Background,
-    cache_control: String,
+/// What outputs share: `[defaults]` and the presets.
+struct Looks<'d> {
+    defaults: Draft,
+    presets: Vec<(&'d str, Section<'d>)>,
 }
 
-impl Default for Look {
-    fn default() -> Self {
-        Self {
-            format: FormatChoice::Source,
-            quality: 80,
-            metadata: Metadata::Copyright,
-            background: Background { rgba: [255; 4] },
-            cache_control: CACHE_CONTROL.to_owned(),
-        }
-    }
-}
-
-impl Look {
-    fn read(mut self, reader: &mut Reader<'_>, section: Option<&Section<'_>>) -> Self {
-        let Some(section) = section else { return self };
-        if let Some(format) = format(reader, section) {
-            self.format = format;
-        }
-        if let Some(quality) = reader.number(section, "quality", 1..=100, "") {
-            self.quality = quality as u8;
-        }
-        let words = [("none", Metadata::None), ("copyright", Metadata::Copyright), ("all", Metadata::All)];
-        if let Some(metadata) = reader.word(section, "metadata", &words) {
-            self.metadata = metadata;
-        }
-        if let Some((text, field)) = reader.string(section, "background") {
-            match colour(text) {
-                Some(rgba) => self.background = Background { rgba },
-                None => reader.wrong(
-                    &field,
-                    "not a colour",
-                    "write \"#rrggbb\", \"#rrggbbaa\", \"white\", \"black\" or \"transparent\"",
-                ),
+impl<'d> Looks<'d> {
+    fn read(reader: &mut Reader<'_>, root: &Section<'d>) -> Self {
+        let shared: Vec<&str> =
+            names("output").into_iter().filter(|name| !matches!(*name, "key" | "preset")).collect();
+        let defaults = root.spanned("defaults").and_then(|value| reader.section("defaults", value, &shared));
+        let defaults = match defaults {
+            Some(section) => Draft::default().read(reader, &section),
+            None => Draft::default(),
+        };
+        let mut presets = Vec::new();
+        if let Some(field) = root.field("preset") {
+            match field.value.as_table() {
+                Some(table) => {
+                    for (name, value) in table {
+                        let name = name.get_ref().as_ref();
+                        if let Some(section) = reader.section(&format!("preset.{name}"), value, &shared) {
+                            // Read once for its problems, whether or not it is used.
+                            let _ = Draft::default().read(reader, &section);
+                            presets.push((name, section));
+                        }
+                    }
+                }
+                None => reader.wrong(&field, "not a table", "write [preset.card] above the preset's fields"),
             }
         }
-        if let Some((text, field)) = reader.string(section, "cache_control") {
-            if text.is_empty() || !text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-                reader.wrong(
-                    &field,
-                    "not a header value",
-                    "write visible ASCII such as \"public, max-age=3600\"",
-                );
-            } else {
-                text.clone_into(&mut self.cache_control);
+        Self { defaults, presets }
+    }
+
+    /// The draft that the named presets make of the defaults. Their own
+    /// problems have been reported.
+    fn with_presets(&self, reader: &mut Reader<'_>, section: &Section<'_>) -> Draft {
+        let mut draft = self.defaults.clone();
+        let known: Vec<(&str, usize)> =
+            self.presets.iter().enumerate().map(|(i, (name, _))| (*name, i)).collect();
+        for (text, field) in reader.strings(section, "preset").unwrap_or_default() {
+            if let Some(index) = reader.known(text, &field, &known) {
+                let reported = reader.problems.len();
+                draft = draft.read(reader, &self.presets[index].1);
+                reader.problems.truncate(reported);
             }
         }
-        self
+        draft
+    }
+
+    /// The outputs of the document, or of a rule.
+    fn outputs(
+        &self,
+        reader: &mut Reader<'_>,
+        parent: &Section<'_>,
+        rule: Option<usize>,
+    ) -> Vec<(Range<usize>, Output)> {
+        let remedy = "add an [[output]] with a key, such as key = \"prints/{key}\"";
+        let Some(field) = parent.field("output") else { return Vec::new() };
+        let Some(array) = field.value.as_array() else {
+            reader.wrong(
+                &field,
+                "one table where a list is expected",
+                "write [[output]] with two pairs of brackets",
+            );
+            return Vec::new();
+        };
+        if array.is_empty() {
+            reader.wrong(&field, "the recipe makes no print", remedy);
+        }
+        array
+            .iter()
+            .enumerate()
+            .filter_map(|(index, value)| {
+                self.output(reader, &format!("{}[{index}]", field.path), value, rule)
+            })
+            .collect()
+    }
+
+    fn output(
+        &self,
+        reader: &mut Reader<'_>,
+        path: &str,
+        value: &Spanned<DeValue<'_>>,
+        rule: Option<usize>,
+    ) -> Option<(Range<usize>, Output)> {
+        let section = reader.section(path, value, &names("output"))?;
+        let draft = self.with_presets(reader, &section).read(reader, &section);
+        if !section.has("key") {
+            let key = section.join("key");
+            reader.problem(
+                &key,
+                &(section.span.start..section.span.start),
+                "missing",
+                "add key = \"prints/{key}\"",
+            );
+        }
+        let (text, field) = reader.string(&section, "key")?;
+        let key = match KeyTemplate::parse(text) {
+            Ok(key) => key,
+            Err(what) => {
+                let (what, remedy) =
+                    what.split_once("; ").unwrap_or((&what, "see the key templates in the README"));
+                reader.wrong(&field, what, remedy);
+                return None;
+            }
+        };
+        draft.check(reader, &section);
+        let output = draft.finish(key, rule);
+        if output.literal_prefix().starts_with(super::REPORT_PREFIX) {
+            reader.wrong(
+                &field,
+                "lies under failures/, where failure reports are kept",
+                "choose another prefix",
+            );
+            return None;
+        }
+        Some((field.span, output))
     }
 }
 
-fn format(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<FormatChoice> {
-    if let Some(field) = section.field("format")
-        && let Some(text @ ("avif" | "jxl" | "heic" | "tiff")) = field.value.as_str()
-    {
-        reader.wrong(
-            &field,
-            format!("{text} is not written yet"),
-            "use \"webp\" for small files or \"png\" for exact ones",
-        );
-        return None;
-    }
-    let mut words = vec![("source", FormatChoice::Source), ("jpg", FormatChoice::Fixed(Format::Jpeg))];
-    words.extend(Format::ALL.map(|format| (format.name(), FormatChoice::Fixed(format))));
-    reader.word(section, "format", &words)
-}
-
-fn colour(text: &str) -> Option<[u8; 4]> {
-    match text {
-        "white" => return Some([255; 4]),
-        "black" => return Some([0, 0, 0, 255]),
-        "transparent" => return Some([0; 4]),
-        _ => {}
-    }
-    let digits =
-        text.strip_prefix('#').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    let full = match digits.len() {
-        3 | 4 => digits.chars().flat_map(|digit| [digit, digit]).collect(),
-        6 | 8 => digits.to_owned(),
-        _ => return None,
-    };
-    let full = if full.len() == 6 { full + "ff" } else { full };
-    Some(u32::from_str_radix(&full, 16).ok()?.to_be_bytes())
-}
-
-fn outputs(reader: &mut Reader<'_>, root: &Section<'_>, defaults: &Look) -> Vec<(Range<usize>, Output)> {
-    let remedy = "add an [[output]] with a key, such as key = \"prints/{key}\"";
-    let Some(field) = root.field("output") else {
-        reader.problem("output", &(0..0), "the recipe makes no print", remedy);
-        return Vec::new();
-    };
+/// `[[rule]]`s; their outputs are added to `outputs`.
+fn rules(
+    reader: &mut Reader<'_>,
+    root: &Section<'_>,
+    looks: &Looks<'_>,
+    outputs: &mut Vec<(Range<usize>, Output)>,
+) -> Vec<Rule> {
+    let Some(field) = root.field("rule") else { return Vec::new() };
     let Some(array) = field.value.as_array() else {
         reader.wrong(
             &field,
             "one table where a list is expected",
-            "write [[output]] with two pairs of brackets",
+            "write [[rule]] with two pairs of brackets",
         );
         return Vec::new();
     };
-    if array.is_empty() {
-        reader.wrong(&field, "the recipe makes no print", remedy);
-    }
-    array
-        .iter()
-        .enumerate()
-        .filter_map(|(index, value)| output(reader, &format!("output[{index}]"), value, defaults))
-        .collect()
-}
-
-fn output<'d>(
-    reader: &mut Reader<'_>,
-    path: &str,
-    value: &'d Spanned<DeValue<'d>>,
-    defaults: &Look,
-) -> Option<(Range<usize>, Output)> {
-    let section = reader.section(path, value, &names("output"))?;
-    let look = defaults.clone().read(reader, Some(&section));
-    let resize = section.spanned("resize").and_then(|value| resize(reader, &section.join("resize"), value));
-    let pixelate =
-        section.spanned("pixelate").and_then(|value| pixelate(reader, &section.join("pixelate"), value));
-    if !section.has("key") {
-        let key = section.join("key");
-        reader.problem(
-            &key,
-            &(section.span.start..section.span.start),
-            "missing",
-            "add key = \"prints/{key}\"",
-        );
-    }
-    let (text, field) = reader.string(&section, "key")?;
-    let key = match KeyTemplate::parse(text) {
-        Ok(key) => key,
-        Err(what) => {
-            let (what, remedy) =
-                what.split_once("; ").unwrap_or((&what, "see the key templates in the README"));
-            reader.wrong(&field, what, remedy);
-            return None;
-        }
-    };
-    let output = Output {
-        key,
-        resize,
-        pixelate,
-        format: look.format,
-        quality: look.quality,
-        metadata: look.metadata,
-        background: look.background,
-        cache_control: look.cache_control,
-    };
-    if output.literal_prefix().starts_with(super::REPORT_PREFIX) {
-        reader.wrong(&field, "lies under failures/, where failure reports are kept", "choose another prefix");
-        return None;
-    }
-    Some((field.span, output))
-}
-
-fn resize<'d>(reader: &mut Reader<'_>, path: &str, value: &'d Spanned<DeValue<'d>>) -> Option<Resize> {
-    let section = reader.section(path, value, &names("resize"))?;
-    let width = reader.number(&section, "width", 1..=16_383, "pixels").and_then(NonZeroU32::new);
-    let height = reader.number(&section, "height", 1..=16_383, "pixels").and_then(NonZeroU32::new);
-    let fits = [
-        ("cover", Fit::Cover),
-        ("contain", Fit::Contain),
-        ("fill", Fit::Fill),
-        ("inside", Fit::Inside),
-        ("outside", Fit::Outside),
-        ("scale-down", Fit::Inside),
-    ];
-    let fit = reader.word(&section, "fit", &fits).unwrap_or(Fit::Inside);
-    let position = position(reader, &section);
-    let enlarge = reader.boolean(&section, "enlarge").unwrap_or(false);
-    if !section.has("width") && !section.has("height") {
-        reader.problem(path, &section.span, "neither width nor height", "add width = 1280, or height");
-        return None;
-    }
-    Some(Resize { width, height, fit, position, enlarge })
-}
-
-/// CSS's two words in either order, sharp's compass, with a space or a hyphen.
-fn position(reader: &mut Reader<'_>, section: &Section<'_>) -> Position {
-    let center = Position { x: Place::Center, y: Place::Center };
-    let Some((text, field)) = reader.string(section, "position") else { return center };
-    let (mut x, mut y) = (None, None);
-    let words = match text {
-        "north" => "top",
-        "south" => "bottom",
-        "east" => "right",
-        "west" => "left",
-        "northeast" => "top right",
-        "northwest" => "top left",
-        "southeast" => "bottom right",
-        "southwest" => "bottom left",
-        "centre" => "center",
-        other => other,
-    };
-    let mut known = !words.is_empty();
-    for word in words.split([' ', '-']) {
-        let twice = match word {
-            "left" => x.replace(Place::Start).is_some(),
-            "right" => x.replace(Place::End).is_some(),
-            "top" => y.replace(Place::Start).is_some(),
-            "bottom" => y.replace(Place::End).is_some(),
-            "center" | "centre" => false,
-            _ => true,
+    let formats: Vec<(&str, Format)> = Format::ALL
+        .into_iter()
+        .filter(|format| format.is_read())
+        .map(|format| (format.name(), format))
+        .collect();
+    let mut rules = Vec::new();
+    for (index, value) in array.iter().enumerate() {
+        let Some(section) = reader.section(&format!("rule[{index}]"), value, &names("rule")) else {
+            continue;
         };
-        known &= !twice;
-    }
-    if known {
-        return Position { x: x.unwrap_or(Place::Center), y: y.unwrap_or(Place::Center) };
-    }
-    reader.wrong(
-        &field,
-        "not a position",
-        "use center, top, bottom, left, right, or two of them such as \"top left\"",
-    );
-    center
-}
-
-fn pixelate<'d>(reader: &mut Reader<'_>, path: &str, value: &'d Spanned<DeValue<'d>>) -> Option<Pixelate> {
-    let section = reader.section(path, value, &names("pixelate"))?;
-    let cells = reader.number(&section, "cells", 1..=4096, "cells per side").and_then(NonZeroU32::new);
-    let block = reader.number(&section, "block", 1..=16_383, "pixels").and_then(NonZeroU32::new);
-    match (section.has("cells"), section.has("block")) {
-        (true, false) => cells.map(Pixelate::Cells),
-        (false, true) => block.map(Pixelate::Block),
-        (both, _) => {
-            let what = if both { "both cells and block" } else { "neither cells nor block" };
-            reader.problem(
-                path,
-                &section.span,
-                what,
-                "write { cells = 8 } for 8 cells per side or { block = 12 } for cells of 12 pixels",
-            );
-            None
+        let globs = reader.strings(&section, "match").unwrap_or_default();
+        let types = reader.strings(&section, "type").unwrap_or_default();
+        if globs.is_empty() && types.is_empty() {
+            let remedy = "add match = \"avatars/**\" or type = \"svg\"";
+            reader.problem(&section.path, &section.span, "a rule for every picture", remedy);
         }
+        let rule = Rule {
+            globs: globs.into_iter().map(|(glob, _)| glob.to_owned()).collect(),
+            formats: types
+                .into_iter()
+                .filter_map(|(text, field)| reader.known(text, &field, &formats))
+                .collect(),
+        };
+        rules.push(rule);
+        if !section.has("output") {
+            let remedy = "add [[rule.output]] with a key";
+            reader.problem(&section.path, &section.span, "its pictures would get no print", remedy);
+        }
+        outputs.extend(looks.outputs(reader, &section, Some(index)));
     }
+    rules
 }
 
 /// Two outputs whose keys are the same for every picture; those that meet only
@@ -464,7 +397,8 @@ fn distinct(reader: &mut Reader<'_>, outputs: &[(Range<usize>, Output)]) {
             // Prints of different sizes may share a template with {width} in it.
             let sizes = matches!(&footprints[later], Footprint::Listed { .. })
                 && outputs[later].1.resize != outputs[*earlier].1.resize;
-            footprints[later] == footprints[*earlier] && !sizes
+            let same_rule = outputs[later].1.rule == outputs[*earlier].1.rule;
+            same_rule && footprints[later] == footprints[*earlier] && !sizes
         }) {
             let what = format!("output[{earlier}] has the same key");
             let span = outputs[later].0.clone();

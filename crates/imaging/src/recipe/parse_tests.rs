@@ -1,6 +1,7 @@
 //! What recipes mean, and what is said of bad ones.
 
 use super::*;
+use crate::recipe::{Fit, FormatChoice, Metadata, Place, Position, Quality};
 
 fn one(fields: &str) -> Output {
     Recipe::parse(&format!("[[output]]\nkey = \"p/{{key}}\"\n{fields}\n")).unwrap().outputs.remove(0)
@@ -14,12 +15,12 @@ fn problems(text: &str) -> Vec<String> {
 fn an_output_has_the_documented_defaults() {
     let output = one("");
     assert_eq!(output.format, FormatChoice::Source);
-    assert_eq!(output.quality, 80);
+    assert_eq!(output.quality, Quality::Fixed(80));
     assert_eq!(output.metadata, Metadata::Copyright);
     assert_eq!(output.cache_control, "public, max-age=3600");
     let resize = one("resize = { width = 10 }").resize.unwrap();
     assert_eq!((resize.fit, resize.enlarge), (Fit::Inside, false));
-    assert_eq!(resize.position, Position { x: Place::Center, y: Place::Center });
+    assert_eq!(resize.position, Position::CENTER);
 }
 
 #[test]
@@ -29,7 +30,8 @@ fn an_output_overrides_the_defaults() {
          [[output]]\nkey = \"a/{key}\"\n[[output]]\nkey = \"b/{key}\"\nquality = 70\nformat = \"webp\"\n",
     )
     .unwrap();
-    assert_eq!((recipe.outputs[0].quality, recipe.outputs[1].quality), (60, 70));
+    assert_eq!(recipe.outputs[0].quality, Quality::Fixed(60));
+    assert_eq!(recipe.outputs[1].quality, Quality::Fixed(70));
     assert_eq!(recipe.outputs[1].metadata, Metadata::None);
     assert_eq!(recipe.outputs[0].format, FormatChoice::Fixed(Format::Png));
 }
@@ -54,7 +56,7 @@ fn positions_are_css_or_compass() {
         ("center left", Place::Start, Place::Center),
     ] {
         let resize = one(&format!("resize = {{ width = 1, position = \"{text}\" }}")).resize.unwrap();
-        assert_eq!(resize.position, Position { x, y }, "{text}");
+        assert_eq!(resize.position, Position::At { x, y }, "{text}");
     }
 }
 
@@ -105,8 +107,8 @@ fn every_problem_names_line_field_value_and_remedy() {
             "line 1: output: one table where a list is expected; write [[output]] with two pairs of brackets",
         ),
         (
-            "[[output]]\nkey = \"{key}\"\nformat = \"avif\"",
-            "line 3: output[0].format = \"avif\": avif is not written yet; use \"webp\" for small files or \"png\" for exact ones",
+            "[[output]]\nkey = \"{key}\"\nformat = \"heic\"",
+            "line 3: output[0].format = \"heic\": heic is read but not written; use \"webp\" for small files or \"png\" for exact ones",
         ),
         (
             "[[output]]\nkey = \"{keys}\"",
@@ -140,7 +142,7 @@ fn every_problem_names_line_field_value_and_remedy() {
 #[test]
 fn all_problems_are_reported_together_in_the_order_of_the_file() {
     let found = problems(
-        "[source]\nbucket = \"x\"\n[limits]\nmegapixels = 0\n[[output]]\nkey = \"{key\"\nquality = \"high\"\n[[output]]\ncolour = 1\n",
+        "[source]\nbucket = \"x\"\n[limits]\nmegapixels = 0\n[[output]]\nkey = \"{key\"\nquality = \"high\"\n[[output]]\ncolor = 1\n",
     );
     let lines: Vec<&str> = found.iter().map(|problem| problem.split(':').next().unwrap()).collect();
     assert_eq!(lines, ["line 2", "line 4", "line 6", "line 7", "line 8", "line 9"], "{found:#?}");

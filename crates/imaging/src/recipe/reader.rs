@@ -128,6 +128,59 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// A number with or without a fraction within `range`.
+    pub(super) fn decimal(
+        &mut self,
+        section: &Section<'_>,
+        name: &str,
+        range: RangeInclusive<f64>,
+        unit: &str,
+    ) -> Option<f64> {
+        let field = section.field(name)?;
+        let of = if unit.is_empty() { String::new() } else { format!(" of {unit}") };
+        let remedy = format!("write a number{of} from {} to {}, without a unit", range.start(), range.end());
+        match decimal(field.value) {
+            Some(number) if range.contains(&number) => Some(number),
+            Some(_) => {
+                self.wrong(&field, "out of range", remedy);
+                None
+            }
+            None => {
+                self.wrong(&field, format!("{} where a number is expected", article(field.value)), remedy);
+                None
+            }
+        }
+    }
+
+    /// One text or a list of texts, each with its place.
+    pub(super) fn strings<'d>(
+        &mut self,
+        section: &Section<'d>,
+        name: &str,
+    ) -> Option<Vec<(&'d str, Field<'d>)>> {
+        let field = section.field(name)?;
+        if let Some(text) = field.value.as_str() {
+            return Some(vec![(text, field)]);
+        }
+        let Some(array) = field.value.as_array().filter(|array| !array.is_empty()) else {
+            let what = format!("{} where text or a list of texts is expected", article(field.value));
+            self.wrong(&field, what, "write \"one\" or [\"one\", \"another\"]");
+            return None;
+        };
+        let mut texts = Vec::new();
+        for (index, value) in array.iter().enumerate() {
+            let path = format!("{}[{index}]", field.path);
+            let item = Field { path, span: value.span(), value: value.get_ref() };
+            let Some(text) = item.value.as_str() else {
+                let what = format!("{} where text is expected", article(item.value));
+                self.wrong(&item, what, "put it in quotes");
+                return None;
+            };
+            texts.push((text, item));
+        }
+        Some(texts)
+    }
+
     pub(super) fn boolean(&mut self, section: &Section<'_>, name: &str) -> Option<bool> {
         let field = section.field(name)?;
         let value = field.value.as_bool();
@@ -146,6 +199,11 @@ impl<'t> Reader<'t> {
         words: &[(&str, T)],
     ) -> Option<T> {
         let (text, field) = self.string(section, name)?;
+        self.known(text, &field, words)
+    }
+
+    /// What `text` stands for among `words`.
+    pub(super) fn known<T: Copy>(&mut self, text: &str, field: &Field<'_>, words: &[(&str, T)]) -> Option<T> {
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
@@ -154,7 +212,7 @@ impl<'t> Reader<'t> {
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("use one of {}", known.join(", ")),
         };
-        self.wrong(&field, "not known", remedy);
+        self.wrong(field, "not known", remedy);
         None
     }
 }
@@ -181,6 +239,14 @@ impl<'d> Section<'d> {
         let value = self.spanned(name)?;
         Some(Field { path: self.join(name), span: value.span(), value: value.get_ref() })
     }
+}
+
+/// An integer or a float.
+pub(super) fn decimal(value: &DeValue<'_>) -> Option<f64> {
+    if let Some(integer) = value.as_integer() {
+        return i32::from_str_radix(integer.as_str(), integer.radix()).ok().map(f64::from);
+    }
+    value.as_float().and_then(|float| float.as_str().parse().ok()).filter(|float: &f64| float.is_finite())
 }
 
 fn article(value: &DeValue<'_>) -> String {

@@ -1,39 +1,57 @@
-//! Animations: every frame scaled, framed, pixelated and written, one at a
-//! time, so that memory does not grow with their number.
+//! Animations: every frame scaled, turned, framed, worked on and written, one at
+//! a time, so that memory does not grow with their number.
 
-use super::pixels::expanded;
+use super::counter::Counter;
+use super::finish::worked_on;
+use super::pixels::scaled_as;
 use crate::Error;
-use crate::decode::gif::Frames;
-use crate::encode::gif::Writer;
-use crate::mosaic::{self, Mosaic};
-use crate::picture::Picture;
+use crate::colour::{Conversion, Model};
+use crate::decode::frames::Frames;
+use crate::encode::frames::Writer;
+use crate::operation::region;
 use crate::plan::PrintPlan;
-use crate::scale::scaled;
-use crate::source::Source;
-use crate::source::gif::GifHeader;
+use crate::plan::geometry::Rectangle;
+use crate::planes::Orientation;
+use crate::recipe::Quality;
 
-pub(super) fn encode(
-    source: &Source<'_>,
-    header: &GifHeader,
-    print: &PrintPlan<'_>,
-) -> Result<Vec<u8>, Error> {
-    let placement = &print.placement;
-    let mut frames = Frames::open(source, header)?;
-    let mut writer = Writer::new(placement.canvas, Some(frames.repeat()))?;
-    while let Some((canvas, delay)) = frames.next()? {
-        let mut picture = scaled(canvas, placement.crop, placement.scaled)?;
+/// The quality of a print whose quality is to be found: no search is made for
+/// every frame.
+const QUALITY: u8 = 80;
+
+pub(super) fn print(counter: &Counter<'_>, print: &PrintPlan<'_>) -> Result<(), Error> {
+    let (source, placement, format) = (counter.source, &print.placement, print.format());
+    let mut frames = Frames::open(source)?;
+    let conversion = Conversion::<u8>::to_srgb(&frames.colour(source), Model::Rgb);
+    let quality = match print.output.quality {
+        _ if print.output.lossless => 100,
+        Quality::Fixed(quality) => quality,
+        Quality::Auto { .. } => QUALITY,
+    };
+    let mut writer = Writer::new(format, placement.canvas, print.frames, frames.plays(), quality)?;
+    for _ in 0..print.frames {
+        let Some((canvas, delay)) = frames.next()? else { break };
+        counter.in_time()?;
+        let (crop, size) = (placement.crop, placement.unturned());
+        let mut picture = if source.orientation == Orientation::UPRIGHT && conversion.is_none() {
+            scaled_as(canvas, crop, size, print.is_linear())?
+        } else {
+            let mut canvas = canvas.clone();
+            if let Some(conversion) = &conversion {
+                conversion.apply(&mut canvas);
+            }
+            scaled_as(&canvas.turned(source.orientation), crop, size, print.is_linear())?
+        }
+        .turned(placement.turn);
         if placement.has_bars() {
             picture = picture.framed(placement.canvas, placement.offset, print.output.background.rgba);
         }
-        if let Some(grid) = print.grid() {
-            picture = pixelated(&picture, grid);
+        if print.is_worked_on() {
+            picture = worked_on(counter, print, picture)?;
+        } else if let Some(grid) = print.grid() {
+            let whole = Rectangle::of(picture.size);
+            picture = region::pixelated(picture, whole, grid);
         }
         writer.add(picture, delay)?;
     }
-    writer.finish()
-}
-
-fn pixelated(picture: &Picture, grid: mosaic::Grid) -> Picture {
-    let size = (picture.size.width, picture.size.height);
-    expanded(Mosaic::from_pixels(&picture.pixels, size, mosaic::Model::Rgba, grid))
+    counter.hand_over(print, format, writer.finish()?)
 }

@@ -1,112 +1,239 @@
-//! Prints by way of sRGB pixels: PNG, WebP and GIF sources, and JPEGs that have
-//! no planes of luma and chroma.
+//! Prints by way of pixels: every source but a JPEG of luma and chroma.
 
-use super::{Counter, animated};
+use super::counter::Counter;
+use super::{animated, finish};
 use crate::Error;
-use crate::decode;
-use crate::encode;
-use crate::jpeg::{self, Scale};
-use crate::mosaic::{self, Mosaic};
+use crate::colour::{ColourSpace, Conversion, Convertible, Model};
+use crate::decode::{self, Decoded};
+use crate::jpeg::Scale;
+use crate::operation::{attention, trim};
 use crate::parallel::for_each;
-use crate::picture::{Layout, Picture};
-use crate::plan::geometry::Size;
+use crate::picture::{Depth, Layout, Picture, each};
+use crate::plan::geometry::{Rectangle, Size};
 use crate::plan::{Plan, PrintPlan};
 use crate::planes::{CropBox, Orientation};
-use crate::recipe::Format;
-use crate::scale::scaled;
-use crate::source::{Kind, Source};
+use crate::scale::{Scalable, scaled, scaled_in_light};
+use crate::source::Kind;
+use crate::source::svg::SvgHeader;
 use std::sync::Arc;
 
 /// Least ratio between two prints that are made from one another: below it the
 /// second filter would soften what the first has kept.
 const CASCADE: f64 = 1.5;
 
-/// A print whose pixels wait for their encoder; an animation has none, it is
-/// decoded again, frame by frame.
-struct Job<'p, 'r> {
-    print: &'p PrintPlan<'r>,
-    picture: Option<Arc<Picture>>,
+pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Result<(), Error> {
+    if plan.prints.iter().any(|print| !print.is_animated()) {
+        let Decoded { picture, colour } = decode::still(counter.source, scale, plan.depth)?;
+        counter.set_colour(&colour);
+        each!(picture, picture => stills(counter, plan, picture, &colour))?;
+    }
+    let moving: Vec<&PrintPlan<'_>> = plan.prints.iter().filter(|print| print.is_animated()).collect();
+    for_each(counter.threads, moving, |print| animated::print(counter, print))
 }
 
-pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Result<(), Error> {
-    let stills: Vec<&PrintPlan<'_>> = plan.prints.iter().filter(|print| !print.is_animated()).collect();
-    let mut jobs: Vec<Job<'_, '_>> = plan
-        .prints
-        .iter()
-        .filter(|print| print.is_animated())
-        .map(|print| Job { print, picture: None })
-        .collect();
-    if !stills.is_empty() {
-        let decoded = decode(counter.source, scale)?;
-        jobs.extend(scale_all(counter.source, decoded, &stills)?);
+fn stills<S: Scalable + Convertible>(
+    counter: &Counter<'_>,
+    plan: &Plan<'_>,
+    mut decoded: Picture<S>,
+    colour: &ColourSpace<'_>,
+) -> Result<(), Error> {
+    let model = if decoded.layout == Layout::Grey { Model::Grey } else { Model::Rgb };
+    let mut conversion = Conversion::to_srgb(colour, model);
+    // Where no print keeps the source's colours, all are converted at once.
+    if !plan.prints.iter().any(PrintPlan::keeps_colour)
+        && let Some(conversion) = conversion.take()
+    {
+        conversion.apply(&mut decoded);
     }
-    for_each(counter.threads, jobs, |job| {
-        let bytes = match (job.picture, &counter.source.kind) {
-            (None, Kind::Gif(header)) => animated::encode(counter.source, header, job.print)?,
-            (None, _) => return Ok(()),
-            (Some(picture), _) => finish(counter, job.print, picture)?,
-        };
-        counter.hand_over(job.print, bytes);
-        Ok(())
+    let source = counter.source;
+    let base = Base { stored: source.stored, orientation: source.orientation, decoded: Arc::new(decoded) };
+    let settled = settled(counter, plan, &base, conversion.as_ref())?;
+    let (views, plan) = match &settled {
+        Some((views, settled)) => (&**views, settled),
+        None => (&[][..], plan),
+    };
+    let drawing = match &source.kind {
+        Kind::Svg(header) => Some(header),
+        _ => None,
+    };
+    let jobs = scale_all(&base, views, plan, drawing)?;
+    drop(base);
+    for_each(counter.threads, jobs, |Job { print, picture }| {
+        let mut picture = picture;
+        if !print.keeps_colour()
+            && let Some(conversion) = &conversion
+        {
+            conversion.apply(Arc::make_mut(&mut picture));
+        }
+        if print.placement.turn != Orientation::UPRIGHT {
+            picture = Arc::new(Arc::unwrap_or_clone(picture).turned(print.placement.turn));
+        }
+        if print.depth == S::DEPTH || S::DEPTH == Depth::Eight {
+            finish::finish(counter, print, picture)
+        } else {
+            finish::finish(counter, print, Arc::new(picture.narrowed()))
+        }
     })
 }
 
-fn decode(source: &Source<'_>, scale: Scale) -> Result<Picture, Error> {
-    match &source.kind {
-        Kind::Jpeg(header) => decode::jpeg::decode(source, header, scale),
-        Kind::Png(header) => decode::png::decode(source, header),
-        Kind::Webp(header) => decode::webp::decode(source, header),
-        Kind::Gif(header) => decode::gif::decode(source, header),
-    }
+/// A part of the picture that prints are made of as if it were all of it.
+struct View<S> {
+    /// The threshold at which a border was cut off.
+    threshold: u8,
+    part: Rectangle,
+    base: Base<S>,
 }
 
-/// Every print at its size, upright, from largest to smallest: each from the
-/// smallest earlier one that shows the same part and is enough larger.
-fn scale_all<'p, 'r>(
-    source: &Source<'_>,
-    decoded: Picture,
-    prints: &[&'p PrintPlan<'r>],
-) -> Result<Vec<Job<'p, 'r>>, Error> {
-    let mut order: Vec<&'p PrintPlan<'r>> = prints.to_vec();
+/// The parts that trimmed prints are made of, and where each print lies.
+type Settled<'r, S> = (Vec<View<S>>, Plan<'r>);
+
+/// The plan once the pixels have been looked at, where prints depend on them.
+fn settled<'r, S: Scalable + Convertible>(
+    counter: &Counter<'_>,
+    plan: &Plan<'r>,
+    base: &Base<S>,
+    conversion: Option<&Conversion<S>>,
+) -> Result<Option<Settled<'r, S>>, Error> {
+    let attentive = plan.prints.iter().any(PrintPlan::is_attentive);
+    if !attentive && plan.prints.iter().all(|print| print.output.trim.is_none()) {
+        return Ok(None);
+    }
+    let seen = counter.source.seen();
+    let mut views: Vec<View<S>> = Vec::new();
+    for trim in plan.prints.iter().filter_map(|print| print.output.trim) {
+        if views.iter().any(|view| view.threshold == trim.threshold) {
+            continue;
+        }
+        let upright = base.upright();
+        // A picture of one colour is all border: it stays as it is.
+        let part = trim::trimmed(&upright, trim.threshold).unwrap_or(Rectangle::of(seen));
+        let cut = Arc::new(upright.cut(part.x, part.y, part.size));
+        let base = Base { stored: part.size, orientation: Orientation::UPRIGHT, decoded: cut };
+        views.push(View { threshold: trim.threshold, part, base });
+    }
+    let small = if attentive {
+        let mut small = base.print(CropBox::of(seen), small_size(seen), false)?;
+        if let Some(conversion) = conversion {
+            conversion.apply(&mut small);
+        }
+        S::eight(&small).into_owned()
+    } else {
+        // Nobody asks.
+        Picture::new(Size::new(1, 1), Layout::Grey, vec![0])
+    };
+    let part_of = |print: &PrintPlan<'_>| {
+        let view = |threshold| views.iter().find(|view| view.threshold == threshold);
+        print.output.trim.and_then(|trim| view(trim.threshold)).map_or(Rectangle::of(seen), |view| view.part)
+    };
+    let focus = |part: Rectangle, crop: (f64, f64)| focus(&small, seen, part, crop);
+    let settled =
+        plan.settled(counter.source, counter.source_key, (counter.recipe, counter.limits), &part_of, &focus)?;
+    Ok(Some((views, settled)))
+}
+
+/// The size at which a picture is looked at for what draws the eye.
+pub(super) fn small_size(seen: Size) -> Size {
+    seen.within(attention::SIDE)
+}
+
+/// Where a crop of `crop` pixels within `part` of a picture of `seen` pixels
+/// draws the eye, found on a small copy of the whole.
+pub(super) fn focus(small: &Picture, seen: Size, part: Rectangle, crop: (f64, f64)) -> (f64, f64) {
+    let sx = f64::from(small.size.width) / f64::from(seen.width);
+    let sy = f64::from(small.size.height) / f64::from(seen.height);
+    let place = |at: u32, scale: f64, side: u32| ((f64::from(at) * scale) as u32).min(side - 1);
+    let (x, y) = (place(part.x, sx, small.size.width), place(part.y, sy, small.size.height));
+    let length = |length: f64, scale: f64, most: u32| ((length * scale).round() as u32).clamp(1, most);
+    let size = Size::new(
+        length(f64::from(part.size.width), sx, small.size.width - x),
+        length(f64::from(part.size.height), sy, small.size.height - y),
+    );
+    let crop = Size::new(length(crop.0, sx, size.width), length(crop.1, sy, size.height));
+    let (left, top) = attention::offset(&small.cut(x, y, size), crop);
+    (f64::from(left) / sx, f64::from(top) / sy)
+}
+
+/// A print whose pixels wait for their encoder: scaled, not yet turned.
+struct Job<'p, 'r, S> {
+    print: &'p PrintPlan<'r>,
+    picture: Arc<Picture<S>>,
+}
+
+/// A print that has been scaled, and from what.
+struct Scaled<S> {
+    view: Option<u8>,
+    linear: bool,
+    crop: CropBox,
+    picture: Arc<Picture<S>>,
+}
+
+/// Every still print at its size, from largest to smallest: each from the
+/// smallest earlier one that shows the same part and is enough larger. A
+/// drawing is drawn again for each.
+fn scale_all<'p, 'r, S: Scalable>(
+    whole: &Base<S>,
+    views: &[View<S>],
+    plan: &'p Plan<'r>,
+    drawing: Option<&SvgHeader>,
+) -> Result<Vec<Job<'p, 'r, S>>, Error> {
+    let mut order: Vec<&'p PrintPlan<'r>> = plan.prints.iter().filter(|print| !print.is_animated()).collect();
     order.sort_by_key(|print| std::cmp::Reverse(print.placement.scaled.pixels()));
-    let base = Base { stored: source.stored, orientation: source.orientation, decoded: Arc::new(decoded) };
-    let mut upright: Option<Arc<Picture>> = None;
-    let mut made: Vec<(CropBox, Arc<Picture>)> = Vec::new();
+    let mut upright: Option<Arc<Picture<S>>> = None;
+    let mut made: Vec<Scaled<S>> = Vec::new();
     let mut jobs = Vec::new();
     for print in order {
-        let placement = &print.placement;
+        let threshold = print.output.trim.map(|trim| trim.threshold);
+        let view = views.iter().find(|view| Some(view.threshold) == threshold);
+        let mut crop = print.placement.crop;
+        let base = match view {
+            Some(view) => {
+                crop.left -= f64::from(view.part.x);
+                crop.top -= f64::from(view.part.y);
+                &view.base
+            }
+            None => whole,
+        };
+        let size = print.placement.unturned();
+        let linear = print.is_linear();
         // Never from an enlarged one, which has nothing that the picture has not.
-        let larger = made.iter().rev().find(|(crop, picture)| {
-            *crop == placement.crop
-                && f64::from(picture.size.width) <= crop.width
-                && f64::from(picture.size.height) <= crop.height
-                && f64::from(picture.size.width) >= CASCADE * f64::from(placement.scaled.width)
-                && f64::from(picture.size.height) >= CASCADE * f64::from(placement.scaled.height)
+        let larger = made.iter().rev().find(|larger| {
+            let from = larger.picture.size;
+            larger.view == threshold
+                && larger.linear == linear
+                && larger.crop == crop
+                && f64::from(from.width) <= crop.width
+                && f64::from(from.height) <= crop.height
+                && f64::from(from.width) >= CASCADE * f64::from(size.width)
+                && f64::from(from.height) >= CASCADE * f64::from(size.height)
         });
-        let picture = if base.is_untouched(placement.crop, placement.scaled) {
+        let picture = if view.is_none() && base.is_untouched(crop, size) {
             // Shared, not copied: pixelations of a large picture are many.
             let shared = upright.take().unwrap_or_else(|| base.upright());
             upright = Some(Arc::clone(&shared));
             shared
-        } else if let Some((_, larger)) = larger {
-            Arc::new(scaled(larger, CropBox::of(larger.size), placement.scaled)?)
+        } else if let Some(header) = drawing {
+            // Each at its own size: a drawing has no pixels that could be scaled.
+            let drawn = decode::svg::part(header, whole.stored, print.placement.crop, size)?;
+            Arc::new(drawn.widened())
+        } else if let Some(larger) = larger {
+            Arc::new(scaled_as(&larger.picture, CropBox::of(larger.picture.size), size, linear)?)
         } else {
-            Arc::new(base.print(placement.crop, placement.scaled)?)
+            Arc::new(base.print(crop, size, linear)?)
         };
-        made.push((placement.crop, Arc::clone(&picture)));
-        jobs.push(Job { print, picture: Some(picture) });
+        made.push(Scaled { view: threshold, linear, crop, picture: Arc::clone(&picture) });
+        jobs.push(Job { print, picture });
     }
     Ok(jobs)
 }
 
 /// The decoded picture, still as stored.
-struct Base {
+struct Base<S> {
     stored: Size,
     orientation: Orientation,
-    decoded: Arc<Picture>,
+    decoded: Arc<Picture<S>>,
 }
 
-impl Base {
+impl<S: Scalable> Base<S> {
     /// Whether a print shows the decoded picture pixel for pixel.
     fn is_untouched(&self, crop: CropBox, size: Size) -> bool {
         self.decoded.size == self.stored
@@ -114,7 +241,7 @@ impl Base {
             && crop == CropBox::of(size)
     }
 
-    fn upright(&self) -> Arc<Picture> {
+    fn upright(&self) -> Arc<Picture<S>> {
         if self.orientation == Orientation::UPRIGHT {
             return Arc::clone(&self.decoded);
         }
@@ -122,66 +249,19 @@ impl Base {
     }
 
     /// `crop` of the seen picture at `size`, upright.
-    fn print(&self, crop: CropBox, size: Size) -> Result<Picture, Error> {
+    fn print(&self, crop: CropBox, size: Size, linear: bool) -> Result<Picture<S>, Error> {
         let crop = crop.before(self.orientation, self.stored).rescaled(self.stored, self.decoded.size);
         let stored_size = size.turned(self.orientation);
-        Ok(scaled(&self.decoded, crop, stored_size)?.turned(self.orientation))
+        Ok(scaled_as(&self.decoded, crop, stored_size, linear)?.turned(self.orientation))
     }
 }
 
-/// Frames, pixelates and encodes one print, scaled and in sRGB.
-pub(super) fn finish(
-    counter: &Counter<'_>,
-    print: &PrintPlan<'_>,
-    picture: Arc<Picture>,
-) -> Result<Vec<u8>, Error> {
-    let placement = &print.placement;
-    let picture = if placement.has_bars() {
-        let owned = Arc::unwrap_or_clone(picture);
-        Arc::new(owned.framed(placement.canvas, placement.offset, print.output.background.rgba))
-    } else {
-        picture
-    };
-    match print.grid() {
-        Some(grid) => {
-            let model = match picture.layout {
-                Layout::Grey => mosaic::Model::Gray,
-                Layout::Rgb => mosaic::Model::Rgb,
-                Layout::Rgba => mosaic::Model::Rgba,
-            };
-            let size = (picture.size.width, picture.size.height);
-            let mosaic = Mosaic::from_pixels(&picture.pixels, size, model, grid);
-            drop(picture);
-            finish_mosaic(counter, print, mosaic)
-        }
-        None => encode::still(&picture, print.format, print.output, counter.attached(print)),
-    }
-}
-
-/// Encodes a mosaic in sRGB.
-pub(super) fn finish_mosaic(
-    counter: &Counter<'_>,
-    print: &PrintPlan<'_>,
-    mosaic: Mosaic,
-) -> Result<Vec<u8>, Error> {
-    let attached = counter.attached(print);
-    let quality = print.output.quality;
-    if print.format == Format::Jpeg {
-        let [r, g, b, _] = print.output.background.rgba;
-        let mosaic = mosaic.flattened([r, g, b]);
-        let subsampling = jpeg::subsampling_for(quality);
-        return mosaic::write_jpeg(&mosaic, quality, subsampling, encode::segments(attached));
-    }
-    encode::still(&expanded(mosaic), print.format, print.output, attached)
-}
-
-/// All pixels of a mosaic.
-pub(super) fn expanded(mosaic: Mosaic) -> Picture {
-    let mosaic = mosaic.into_rgb();
-    let layout = match mosaic.model {
-        mosaic::Model::Gray => Layout::Grey,
-        mosaic::Model::Rgb | mosaic::Model::YCbCr => Layout::Rgb,
-        mosaic::Model::Rgba => Layout::Rgba,
-    };
-    Picture::new(Size::new(mosaic.width(), mosaic.height()), layout, mosaic.expand())
+/// Scales codes, or the light that they stand for.
+pub(super) fn scaled_as<S: Scalable>(
+    picture: &Picture<S>,
+    crop: CropBox,
+    size: Size,
+    linear: bool,
+) -> Result<Picture<S>, Error> {
+    if linear { scaled_in_light(picture, crop, size) } else { scaled(picture, crop, size) }
 }

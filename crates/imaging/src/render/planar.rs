@@ -2,7 +2,8 @@
 //! upload. Samples pass through RGB only where a print asks for it: another
 //! colour space, bars, or a format that stores RGB.
 
-use super::{Counter, pixels};
+use super::counter::Counter;
+use super::{finish, pixels};
 use crate::Error;
 use crate::colour::Conversion;
 use crate::encode;
@@ -10,11 +11,12 @@ use crate::jpeg::{self, Header, Scale};
 use crate::mosaic::{self, Mosaic};
 use crate::parallel::for_each;
 use crate::picture::{Layout, Picture};
-use crate::plan::geometry::Size;
-use crate::plan::{Plan, PrintPlan, planar_conversion, planar_print};
-use crate::planes::{Orientation, Planes, Print, Subsampling, make_prints, to_webp_yuv420};
-use crate::recipe::Format;
+use crate::plan::geometry::{Rectangle, Size};
+use crate::plan::{Plan, PrintPlan, is_direct, planar_conversion, planar_print};
+use crate::planes::{CropBox, Orientation, Planes, Print, Subsampling, make_prints, to_webp_yuv420};
+use crate::recipe::{Format, Quality};
 use std::cell::Cell;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most bytes that a thread keeps for its next picture: 20 megapixels of
 /// 4:2:0. Small beside what a function's memory leaves over its limits.
@@ -49,18 +51,24 @@ fn prints(
     planes: &Planes,
 ) -> Result<(), Error> {
     let source = counter.source;
+    counter.set_colour(&source.colour);
     let conversion = planar_conversion(source, header);
+    let full = (source.stored.width, source.stored.height);
+    let settled = settled(counter, plan, planes, scale, conversion.as_ref())?;
+    let plan = settled.as_ref().unwrap_or(plan);
     let (mosaics, resized): (Vec<&PrintPlan<'_>>, Vec<_>) =
         plan.prints.iter().partition(|print| print.is_whole_mosaic(source.seen()));
-    let full = (source.stored.width, source.stored.height);
 
     let make = |some: &[&PrintPlan<'_>]| {
-        let prints: Vec<Print> = some.iter().map(|print| planar_print(print, conversion.is_some())).collect();
+        let converts = |print: &PrintPlan<'_>| conversion.is_some() && !print.keeps_colour();
+        let prints: Vec<Print> = some.iter().map(|print| planar_print(print, converts(print))).collect();
         make_prints(planes, full, scale, source.orientation, &prints, counter.threads, &|index, planes| {
             let print = some[index];
-            let bytes = finish(counter, print, planes, conversion.as_ref())?;
-            counter.hand_over(print, bytes);
-            Ok(())
+            let conversion = conversion.as_ref().filter(|_| converts(print));
+            if print.placement.turn == Orientation::UPRIGHT {
+                return one(counter, print, planes, conversion);
+            }
+            one(counter, print, &planes.clone().oriented(print.placement.turn), conversion)
         })
     };
     // A smaller print is never made from an enlarged one, which has nothing
@@ -88,10 +96,38 @@ fn prints(
     for_each(counter.threads, mosaics, |print| {
         let Some(grid) = print.grid() else { return Ok(()) };
         let mosaic = Mosaic::from_planes(planes, full, coarse, source.orientation, grid);
-        let bytes = pixels::finish_mosaic(counter, print, mosaic)?;
-        counter.hand_over(print, bytes);
-        Ok(())
+        finish::finish_mosaic(counter, print, mosaic)
     })
+}
+
+/// The plan once the picture has been looked at, where prints depend on it.
+fn settled<'r>(
+    counter: &Counter<'_>,
+    plan: &Plan<'r>,
+    planes: &Planes,
+    scale: Scale,
+    conversion: Option<&Conversion<u8>>,
+) -> Result<Option<Plan<'r>>, Error> {
+    if !plan.prints.iter().any(PrintPlan::is_attentive) {
+        return Ok(None);
+    }
+    let source = counter.source;
+    let seen = source.seen();
+    let Size { width, height } = pixels::small_size(seen);
+    let print = Print { crop: CropBox::of(seen), width, height, subsampling: Subsampling::S444 };
+    let full = (source.stored.width, source.stored.height);
+    let found: Mutex<Option<Picture>> = Mutex::new(None);
+    make_prints(planes, full, scale, source.orientation, &[print], 1, &|_, planes| {
+        *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture(planes)?);
+        Ok(())
+    })?;
+    let Some(mut small) = found.into_inner().unwrap_or_else(PoisonError::into_inner) else { return Ok(None) };
+    if let Some(conversion) = conversion {
+        conversion.apply(&mut small);
+    }
+    let focus = |part: Rectangle, crop: (f64, f64)| pixels::focus(&small, seen, part, crop);
+    let context = (counter.recipe, counter.limits);
+    plan.settled(source, counter.source_key, context, &|_| Rectangle::of(seen), &focus).map(Some)
 }
 
 /// Planes of the means of `factor` × `factor` samples, the last ones of a row or
@@ -129,7 +165,7 @@ fn averaged(planes: &Planes, factor: u32) -> Option<Planes> {
 
 /// Planes in sRGB. Colour is converted before cells are averaged, since what
 /// lies outside sRGB is cut off pixel by pixel.
-fn converted(planes: &Planes, conversion: &Conversion) -> Result<Planes, Error> {
+fn converted(planes: &Planes, conversion: &Conversion<u8>) -> Result<Planes, Error> {
     let mut picture = picture(planes)?;
     conversion.apply(&mut picture);
     let Size { width, height } = picture.size;
@@ -137,35 +173,61 @@ fn converted(planes: &Planes, conversion: &Conversion) -> Result<Planes, Error> 
     Ok(Planes::from_rgb(&picture.into_rgb().pixels, width, height, subsampling))
 }
 
-fn finish(
+/// One print whose planes have its size.
+fn one(
     counter: &Counter<'_>,
     print: &PrintPlan<'_>,
     planes: &Planes,
-    conversion: Option<&Conversion>,
-) -> Result<Vec<u8>, Error> {
-    let attached = counter.attached(print);
-    let quality = print.output.quality;
-    let bars = print.placement.has_bars();
-    match print.grid() {
-        Some(grid) if !bars => {
-            let size = (planes.width(), planes.height());
-            let srgb = conversion.map(|conversion| converted(planes, conversion)).transpose()?;
+    conversion: Option<&Conversion<u8>>,
+) -> Result<(), Error> {
+    if is_direct(print) {
+        let srgb = match (print.grid(), conversion) {
+            (Some(_), Some(conversion)) => Some(converted(planes, conversion)?),
+            _ => None,
+        };
+        if let Some(grid) = print.grid() {
             let planes = srgb.as_ref().unwrap_or(planes);
+            let size = (planes.width(), planes.height());
             let mosaic = Mosaic::from_planes(planes, size, Scale::Full, Orientation::UPRIGHT, grid);
-            return pixels::finish_mosaic(counter, print, mosaic);
+            return finish::finish_mosaic(counter, print, mosaic);
         }
-        None if !bars && conversion.is_none() => match print.format {
-            Format::Jpeg => return jpeg::encode_planes(planes, quality, encode::segments(attached)),
-            Format::Webp => return encode::webp::encode_planes(&to_webp_yuv420(planes)?, quality, attached),
-            Format::Png | Format::Gif => {}
-        },
-        _ => {}
+        if let (None, Quality::Fixed(quality)) = (conversion, print.output.quality)
+            && let Some(bytes) = encoded(counter, print, planes, quality)?
+        {
+            return counter.hand_over(print, print.format(), bytes);
+        }
     }
     let mut picture = picture(planes)?;
     if let Some(conversion) = conversion {
         conversion.apply(&mut picture);
     }
-    pixels::finish(counter, print, picture.into())
+    finish::finish(counter, print, Arc::new(picture))
+}
+
+/// The file, where its encoder takes planes.
+fn encoded(
+    counter: &Counter<'_>,
+    print: &PrintPlan<'_>,
+    planes: &Planes,
+    quality: u8,
+) -> Result<Option<Vec<u8>>, Error> {
+    counter.in_time()?;
+    let attached = counter.attached(print);
+    match print.format() {
+        Format::Jpeg => {
+            let settings = jpeg::Settings::of(quality, print.output.effort);
+            jpeg::encode_planes(planes, settings, encode::segments(&attached)).map(Some)
+        }
+        Format::Webp => {
+            let settings = encode::webp::Settings::of(quality, print.output);
+            encode::webp::encode_planes(&to_webp_yuv420(planes)?, settings, &attached).map(Some)
+        }
+        Format::Avif => {
+            let settings = encode::avif::Settings::of(quality, print.output.effort, &attached);
+            encode::avif::encode_planes(planes, &settings).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 fn picture(planes: &Planes) -> Result<Picture, Error> {

@@ -4,6 +4,7 @@
 use super::{Kind, Source, at_most};
 use crate::colour::ColourSpace;
 use crate::error::Limit;
+use crate::picture::{Depth, Layout};
 use crate::plan::geometry::Size;
 use crate::planes::Orientation;
 use crate::{Error, Limits};
@@ -57,12 +58,14 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
     let side = |b: &[u8]| u32::from(u16::from_le_bytes([b[0], b[1]]));
     let mut stored = Size::new(side(&screen[0..2]), side(&screen[2..4]));
     let mut frames = 0_u32;
+    // Says how often to play: of a still there is nothing to say.
+    let mut looped = false;
     let mut largest_frame = 0;
     loop {
         let Ok(&[introducer]) = walk.take(1) else {
             // Many stills lack the trailer and no pixel; an animation that
             // lacks it may lack frames.
-            if frames > 1 {
+            if frames > 1 || looped {
                 return Err(malformed("it is cut off after one of its frames"));
             }
             break;
@@ -70,6 +73,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
         match introducer {
             0x21 => {
                 walk.take(1)?;
+                looped |= walk.rest.starts_with(b"\x0bNETSCAPE2.0");
                 walk.sub_blocks()?;
             }
             0x2c => {
@@ -108,6 +112,8 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
         stored,
         orientation: Orientation::UPRIGHT,
         frames,
+        depth: Depth::Eight,
+        layout: Layout::Rgba,
         colour: ColourSpace::Srgb,
         exif: None,
         xmp: None,

@@ -2,14 +2,22 @@
 //! coloured. Read without allocating for pixels, and held against the limits
 //! that a header can break before anything else happens.
 
+pub(crate) mod bmp;
 pub(crate) mod gif;
+pub(crate) mod heif;
+pub(crate) mod ico;
+pub(crate) mod jxl;
 pub(crate) mod png;
+pub(crate) mod qoi;
+pub(crate) mod svg;
+pub(crate) mod tiff;
 pub(crate) mod webp;
 
 use crate::colour::ColourSpace;
 use crate::error::Limit;
 use crate::exif::Exif;
 use crate::jpeg;
+use crate::picture::{Depth, Layout};
 use crate::plan::geometry::Size;
 use crate::planes::Orientation;
 use crate::recipe::Format;
@@ -23,6 +31,13 @@ pub(crate) enum Kind<'a> {
     Png(png::PngHeader),
     Webp(webp::WebpHeader),
     Gif(gif::GifHeader),
+    Heif(Box<heif::HeifHeader<'a>>),
+    Tiff(tiff::TiffHeader<'a>),
+    Bmp(bmp::BmpHeader),
+    Ico(ico::IcoHeader<'a>),
+    Qoi,
+    Jxl(jxl::JxlHeader),
+    Svg(svg::SvgHeader),
 }
 
 /// A picture whose header has been read and is within the limits.
@@ -32,6 +47,10 @@ pub(crate) struct Source<'a> {
     pub(crate) stored: Size,
     pub(crate) orientation: Orientation,
     pub(crate) frames: u32,
+    /// The most that its samples need.
+    pub(crate) depth: Depth,
+    /// What it decodes to; [`Layout::Rgba`] where it may be transparent.
+    pub(crate) layout: Layout,
     pub(crate) colour: ColourSpace<'a>,
     pub(crate) exif: Option<&'a [u8]>,
     pub(crate) xmp: Option<Cow<'a, [u8]>>,
@@ -51,6 +70,8 @@ impl<'a> Source<'a> {
                     stored: Size::new(header.width, header.height),
                     orientation: turned_by(header.exif),
                     frames: 1,
+                    depth: Depth::Eight,
+                    layout: if header.components == 1 { Layout::Grey } else { Layout::Rgb },
                     colour: icc.map_or(ColourSpace::Srgb, |icc| ColourSpace::Icc(Cow::Owned(icc))),
                     exif: header.exif,
                     xmp: header.xmp.map(Cow::Borrowed),
@@ -60,6 +81,14 @@ impl<'a> Source<'a> {
             Format::Png => png::read(bytes)?,
             Format::Webp => webp::read(bytes)?,
             Format::Gif => gif::read(bytes, limits)?,
+            Format::Avif | Format::Heic => heif::read(bytes, limits)?,
+            Format::Tiff => tiff::read(bytes, limits)?,
+            Format::Bmp => bmp::read(bytes)?,
+            Format::Ico => ico::read(bytes)?,
+            Format::Qoi => qoi::read(bytes)?,
+            Format::Jxl => jxl::read(bytes, limits)?,
+            Format::Svg => svg::read(bytes, limits)?,
+            Format::Json => return Err(Error::NotAnImage { found: "JSON data".to_owned() }),
         };
         let Size { width, height } = source.stored;
         at_most(Limit::Side, "the longer side", u64::from(width.max(height)), limits.side.into(), "pixels")?;
@@ -69,11 +98,18 @@ impl<'a> Source<'a> {
     }
 
     pub(crate) fn format(&self) -> Format {
-        match self.kind {
+        match &self.kind {
             Kind::Jpeg(_) => Format::Jpeg,
             Kind::Png(_) => Format::Png,
             Kind::Webp(_) => Format::Webp,
             Kind::Gif(_) => Format::Gif,
+            Kind::Heif(header) => header.format(),
+            Kind::Tiff(_) => Format::Tiff,
+            Kind::Bmp(_) => Format::Bmp,
+            Kind::Ico(_) => Format::Ico,
+            Kind::Qoi => Format::Qoi,
+            Kind::Jxl(_) => Format::Jxl,
+            Kind::Svg(_) => Format::Svg,
         }
     }
 
@@ -84,7 +120,8 @@ impl<'a> Source<'a> {
 
     pub(crate) fn header(&self) -> Header {
         let Size { width, height } = self.seen();
-        Header { format: self.format(), width, height, frames: self.frames }
+        let gain_map = matches!(&self.kind, Kind::Jpeg(header) if header.gain_map);
+        Header { format: self.format(), width, height, frames: self.frames, gain_map }
     }
 }
 

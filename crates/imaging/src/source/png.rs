@@ -7,6 +7,7 @@
 use super::{Kind, Source, turned_by};
 use crate::Error;
 use crate::colour::{Chromaticities, ColourSpace};
+use crate::picture::{Depth, Layout};
 use crate::plan::geometry::Size;
 use crate::planes::Orientation;
 use std::borrow::Cow;
@@ -18,19 +19,15 @@ pub(crate) struct PngHeader {
     /// 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA.
     pub(crate) colour_type: u8,
     pub(crate) interlaced: bool,
-    /// A tRNS chunk, an alpha channel: the pixels may be transparent.
-    pub(crate) alpha: bool,
 }
 
 impl PngHeader {
     /// Bytes of one pixel after palettes, low bit depths and tRNS are expanded,
     /// at the depth of the file.
-    pub(crate) fn expanded_bytes(&self) -> u64 {
-        let samples = match (self.colour_type, self.alpha) {
-            (0, false) => 1,
-            (0 | 4, true) => 2,
-            (_, false) => 3,
-            (_, true) => 4,
+    pub(crate) fn expanded_bytes(&self, layout: Layout) -> u64 {
+        let samples = match (self.colour_type, layout) {
+            (0 | 4, Layout::Rgba) => 2,
+            (_, layout) => layout.channels() as u64,
         };
         samples * if self.depth == 16 { 2 } else { 1 }
     }
@@ -39,7 +36,7 @@ impl PngHeader {
 /// An ICC profile larger than this is not one.
 pub(crate) const LARGEST_PROFILE: usize = 4 << 20;
 
-pub(super) fn malformed(detail: impl Into<String>) -> Error {
+pub(crate) fn malformed(detail: impl Into<String>) -> Error {
     Error::Malformed { format: "PNG", detail: detail.into() }
 }
 
@@ -73,24 +70,26 @@ pub(super) fn read(bytes: &[u8]) -> Result<Source<'_>, Error> {
         stored,
         orientation: Orientation::UPRIGHT,
         frames: 1,
+        depth: if depth == 16 { Depth::Sixteen } else { Depth::Eight },
+        layout: match colour_type {
+            0 => Layout::Grey,
+            4 | 6 => Layout::Rgba,
+            _ => Layout::Rgb,
+        },
         colour: ColourSpace::Srgb,
         exif: None,
         xmp: None,
-        kind: Kind::Png(PngHeader {
-            depth,
-            colour_type,
-            interlaced: interlace == 1,
-            alpha: matches!(colour_type, 4 | 6),
-        }),
+        kind: Kind::Png(PngHeader { depth, colour_type, interlaced: interlace == 1 }),
     };
     let mut colour = Colour::default();
+    let mut animation = Animation::default();
     for (kind, data) in all {
         match &kind {
-            b"tRNS" => {
-                if let Kind::Png(header) = &mut source.kind {
-                    header.alpha = true;
-                }
-            }
+            b"acTL" => animation.stated = data.first_chunk::<4>().map(|b| u32::from_be_bytes(*b)),
+            b"fcTL" => animation.begun = animation.begun.saturating_add(1),
+            b"IDAT" if animation.stated.is_none() => animation.still = true,
+            b"IEND" => animation.ended = true,
+            b"tRNS" => source.layout = Layout::Rgba,
             b"eXIf" => source.exif = Some(data),
             b"iTXt" if source.xmp.is_none() => source.xmp = xmp(data).map(Cow::Borrowed),
             b"iCCP" => colour.iccp = true,
@@ -101,9 +100,39 @@ pub(super) fn read(bytes: &[u8]) -> Result<Source<'_>, Error> {
             _ => {}
         }
     }
+    source.frames = animation.frames()?;
     source.orientation = turned_by(source.exif);
     source.colour = colour.resolve();
     Ok(source)
+}
+
+/// The chunks of an animation (third edition, 11.3.6).
+#[derive(Default)]
+struct Animation {
+    /// Frames by acTL.
+    stated: Option<u32>,
+    /// Frames begun: fcTL.
+    begun: u32,
+    /// The pixels came before acTL, which then means nothing.
+    still: bool,
+    ended: bool,
+}
+
+impl Animation {
+    fn frames(&self) -> Result<u32, Error> {
+        match self.stated {
+            Some(stated) if !self.still && stated > 0 => {
+                if self.begun != stated || !self.ended {
+                    return Err(malformed(format!(
+                        "it has {} of the {stated} frames that it promises",
+                        self.begun
+                    )));
+                }
+                Ok(stated)
+            }
+            _ => Ok(1),
+        }
+    }
 }
 
 /// The colour chunks; the first in the standard's order of precedence counts

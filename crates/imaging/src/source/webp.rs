@@ -3,6 +3,7 @@
 use super::{Kind, Source, turned_by};
 use crate::Error;
 use crate::colour::ColourSpace;
+use crate::picture::{Depth, Layout};
 use crate::plan::geometry::Size;
 use crate::planes::Orientation;
 use std::borrow::Cow;
@@ -11,8 +12,6 @@ use std::borrow::Cow;
 pub(crate) struct WebpHeader {
     /// Coded without loss (`VP8L`), first frame.
     pub(crate) lossless: bool,
-    /// May be transparent.
-    pub(crate) alpha: bool,
     pub(crate) animated: bool,
 }
 
@@ -78,14 +77,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Source<'_>, Error> {
         stored,
         orientation: if canvas.is_some() { orientation } else { Orientation::UPRIGHT },
         frames: if animated { frames } else { 1 },
+        depth: Depth::Eight,
+        layout: if image.alpha || flags & 0x10 != 0 || animated { Layout::Rgba } else { Layout::Rgb },
         colour: icc.map_or(ColourSpace::Srgb, |icc| ColourSpace::Icc(Cow::Borrowed(icc))),
         exif,
         xmp: xmp.map(Cow::Borrowed),
-        kind: Kind::Webp(WebpHeader {
-            lossless: image.lossless,
-            alpha: image.alpha || flags & 0x10 != 0 || animated,
-            animated,
-        }),
+        kind: Kind::Webp(WebpHeader { lossless: image.lossless, animated }),
     })
 }
 

@@ -78,7 +78,7 @@ impl Shown {
         match print.format {
             Format::Png => Self::from_png(&print.bytes),
             Format::Gif => Self::from_gif(&print.bytes),
-            Format::Jpeg | Format::Webp => {
+            _ => {
                 let recipe = head() + "[[output]]\nkey = \"{stem}.{ext}\"\nformat = \"png\"\n";
                 let png = Mutex::new(Vec::new());
                 render(&print.bytes, "x", &Recipe::parse(&recipe).unwrap(), &Limits::default(), &|again| {
@@ -117,28 +117,50 @@ impl Shown {
         let mut decoder = png::Decoder::new(Cursor::new(bytes));
         decoder.set_transformations(png::Transformations::EXPAND);
         let mut reader = decoder.read_info().unwrap();
+        let (width, height) = (reader.info().width, reader.info().height);
+        let mut stack = Stack::new(width, height);
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
-        let info = reader.next_frame(&mut pixels).unwrap();
-        let rgba = match info.color_type {
-            png::ColorType::Grayscale => pixels.iter().flat_map(|&v| [v, v, v, 255]).collect(),
-            png::ColorType::Rgb => pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect(),
-            png::ColorType::Rgba => pixels,
-            other => panic!("a print in {other:?}"),
-        };
-        Self { width: info.width, height: info.height, rgba }
+        for _ in 0..reader.info().animation_control.map_or(1, |control| control.num_frames) {
+            let info = reader.next_frame(&mut pixels).unwrap();
+            let mut drawn = pixels[..info.line_size * info.height as usize].to_vec();
+            if info.bit_depth == png::BitDepth::Sixteen {
+                // To the nearest, which the decoder's own transformation does not do.
+                let wide = drawn.chunks_exact(2).map(|b| u32::from(u16::from_be_bytes([b[0], b[1]])));
+                drawn = wide.map(|v| ((v * 255 + 32_767) / 65_535) as u8).collect();
+            }
+            let rgba: Vec<u8> = match info.color_type {
+                png::ColorType::Grayscale => drawn.iter().flat_map(|&v| [v, v, v, 255]).collect(),
+                png::ColorType::Rgb => drawn.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect(),
+                png::ColorType::Rgba => drawn,
+                other => panic!("a print in {other:?}"),
+            };
+            let at = reader.info().frame_control.map_or((0, 0), |control| {
+                assert_eq!(control.blend_op, png::BlendOp::Source, "prints are not blended");
+                assert_eq!(control.dispose_op, png::DisposeOp::None, "prints are left as they are");
+                (control.x_offset, control.y_offset)
+            });
+            stack.draw(&rgba, at, info.width, |_| true);
+            stack.show();
+        }
+        stack.shown()
     }
 
     fn from_gif(bytes: &[u8]) -> Self {
         let mut options = gif::DecodeOptions::new();
         options.set_color_output(gif::ColorOutput::RGBA);
         let mut decoder = options.read_info(bytes).unwrap();
-        let width = u32::from(decoder.width());
-        let mut rgba = Vec::new();
+        let mut stack = Stack::new(decoder.width().into(), decoder.height().into());
         while let Some(frame) = decoder.read_next_frame().unwrap() {
-            assert_eq!(u32::from(frame.width), width, "frames are whole canvases");
-            rgba.extend_from_slice(&frame.buffer);
+            stack
+                .draw(&frame.buffer, (frame.left.into(), frame.top.into()), frame.width.into(), |p| p[3] > 0);
+            stack.show();
+            match frame.dispose {
+                gif::DisposalMethod::Background => stack.canvas.fill(0),
+                gif::DisposalMethod::Keep => {}
+                other => panic!("a print that disposes by {other:?}"),
+            }
         }
-        Self { width, height: rgba.len() as u32 / 4 / width, rgba }
+        stack.shown()
     }
 
     /// What is wrong with `other`, colour weighed by alpha.
@@ -159,5 +181,38 @@ impl Shown {
         let sum: u64 = a.iter().zip(&b).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         let average = sum as f64 / a.len() as f64;
         (worst > max || average > mean).then(|| format!("differs by up to {worst}, {average:.3} on average"))
+    }
+}
+
+/// The frames of an animation as they are seen, one below the other.
+struct Stack {
+    width: u32,
+    canvas: Vec<u8>,
+    rgba: Vec<u8>,
+}
+
+impl Stack {
+    fn new(width: u32, height: u32) -> Self {
+        Self { width, canvas: vec![0; width as usize * height as usize * 4], rgba: Vec::new() }
+    }
+
+    fn draw(&mut self, rgba: &[u8], (x, y): (u32, u32), width: u32, seen: impl Fn(&[u8]) -> bool) {
+        for (row, drawn) in rgba.chunks_exact(width as usize * 4).enumerate() {
+            let start = ((y as usize + row) * self.width as usize + x as usize) * 4;
+            let target = &mut self.canvas[start..start + drawn.len()];
+            for (to, from) in target.chunks_exact_mut(4).zip(drawn.chunks_exact(4)) {
+                if seen(from) {
+                    to.copy_from_slice(from);
+                }
+            }
+        }
+    }
+
+    fn show(&mut self) {
+        self.rgba.extend_from_slice(&self.canvas);
+    }
+
+    fn shown(self) -> Shown {
+        Shown { width: self.width, height: self.rgba.len() as u32 / 4 / self.width, rgba: self.rgba }
     }
 }

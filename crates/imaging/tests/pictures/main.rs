@@ -4,7 +4,9 @@
 #![expect(clippy::disallowed_methods, reason = "the tests read the corpus; the library reads nothing")]
 
 mod corpus;
+mod drawings;
 mod golden;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod memory;
+mod operations;

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 
 #[expect(clippy::disallowed_methods, reason = "this main is one of the two that read the environment")]
 fn main() -> ExitCode {
-    minilab_lambda::main(std::env::vars_os(), |path| std::fs::read_to_string(path))
+    minilab_lambda::main(std::env::vars_os(), |path| std::fs::read(path))
 }

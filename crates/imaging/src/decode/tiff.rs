@@ -1,0 +1,423 @@
+//! TIFF pixels: strips and tiles unpacked one after another into the picture.
+//! Owns unpacking, bit depths and what samples mean; JPEG inside is
+//! libjpeg-turbo's, LZW and Deflate are the GIF and PNG decoders' crates.
+//!
+//! Source: TIFF 6.0 and its Technical Note 2 (JPEG).
+
+use super::Decoded;
+use crate::Error;
+use crate::colour::{ColourSpace, Conversion, Model, cmyk_to_rgb};
+use crate::jpeg::{self, Color, Scale};
+use crate::picture::{AnyPicture, Depth, Layout, Picture, Sample};
+use crate::plan::geometry::Size;
+use crate::source::Source;
+use crate::source::tiff::{Alpha, Compression, Photometric, TiffHeader, malformed};
+use std::borrow::Cow;
+use std::io::Read;
+
+/// Decodes the page.
+pub(crate) fn decode<'a>(
+    source: &Source<'a>,
+    header: &TiffHeader<'a>,
+    depth: Depth,
+) -> Result<Decoded<'a>, Error> {
+    let picture = if source.depth.min(depth) == Depth::Sixteen {
+        AnyPicture::Sixteen(pixels::<u16>(source, header)?)
+    } else if header.photometric == Photometric::Cmyk {
+        let inks = samples::<u8>(source, header)?;
+        let conversion = Conversion::to_srgb(&source.colour, Model::Cmyk);
+        let picture = cmyk_to_rgb(&inks, source.stored, conversion.as_ref());
+        return Ok(Decoded { picture: AnyPicture::Eight(picture), colour: ColourSpace::Srgb });
+    } else {
+        AnyPicture::Eight(pixels::<u8>(source, header)?)
+    };
+    Ok(Decoded { picture, colour: source.colour.clone() })
+}
+
+/// Bytes that [`decode`] takes at its peak, the source bytes not counted: the
+/// samples that are kept, the picture made of them where they are not it or its
+/// alpha may be idle, and one strip or tile unpacked (JPEG: with its file put together, and what
+/// libjpeg holds; bits in reverse: with a copy of its bytes).
+pub(crate) fn memory(source: &Source<'_>, header: &TiffHeader<'_>, depth: Depth) -> u64 {
+    let pixels = source.stored.pixels();
+    let bytes = source.depth.min(depth).bytes();
+    let kept = pixels * u64::from(header.kept()) * bytes;
+    let made = match (header.photometric, header.alpha) {
+        (Photometric::Palette | Photometric::Cmyk, _) => pixels * 3,
+        (_, Alpha::Associated | Alpha::Straight) => pixels * 4 * bytes,
+        _ => 0,
+    };
+    let rows = if header.tiled { header.chunk.height } else { header.chunk.height.min(source.stored.height) };
+    let unpacked = header.row_bytes().saturating_mul(rows.into());
+    let chunk = match header.compression {
+        // libjpeg holds two bytes a coefficient of a progressive one.
+        Compression::Jpeg => unpacked.saturating_mul(4).saturating_add(source.bytes.len() as u64),
+        Compression::None if !header.reversed => 0,
+        _ => unpacked.saturating_add(if header.reversed { source.bytes.len() as u64 } else { 0 }),
+    };
+    let row = u64::from(header.chunk.width).saturating_mul(header.together() * 2);
+    kept.saturating_add(made).saturating_add(chunk).saturating_add(row).saturating_add(1 << 20)
+}
+
+/// The nearest sample to one of 16 bits.
+fn sixteen<S: Sample>(v: u16) -> S {
+    S::from_u32((u32::from(v) * S::MAX + 32_767) / 65_535)
+}
+
+fn pixels<S: Sample>(source: &Source<'_>, header: &TiffHeader<'_>) -> Result<Picture<S>, Error> {
+    let size = source.stored;
+    if header.photometric == Photometric::Palette {
+        return palette(source, header);
+    }
+    let mut samples = samples::<S>(source, header)?;
+    let channels = usize::from(header.kept());
+    if header.photometric == Photometric::WhiteIsZero {
+        for pixel in samples.chunks_exact_mut(channels) {
+            pixel[0] = S::from_u32(S::MAX - pixel[0].into());
+        }
+    }
+    if header.alpha == Alpha::Associated {
+        for pixel in samples.chunks_exact_mut(channels) {
+            if let Some((alpha, colours)) = pixel.split_last_mut() {
+                separate(colours, (*alpha).into());
+            }
+        }
+    }
+    Ok(match channels {
+        1 => Picture::new(size, Layout::Grey, samples),
+        2 => {
+            let rgba = samples.chunks_exact(2).flat_map(|p| [p[0], p[0], p[0], p[1]]).collect();
+            Picture::new(size, Layout::Rgba, rgba)
+        }
+        3 => Picture::new(size, Layout::Rgb, samples),
+        _ => Picture::new(size, Layout::Rgba, samples),
+    }
+    .without_idle_alpha())
+}
+
+/// Colours that were multiplied by `alpha`, as they were before.
+fn separate<S: Sample>(colours: &mut [S], alpha: u32) {
+    if alpha == 0 || alpha == S::MAX {
+        return;
+    }
+    for colour in colours {
+        let v = (u64::from((*colour).into()) * u64::from(S::MAX) + u64::from(alpha) / 2) / u64::from(alpha);
+        *colour = S::from_u32(v.min(S::MAX.into()) as u32);
+    }
+}
+
+fn palette<S: Sample>(source: &Source<'_>, header: &TiffHeader<'_>) -> Result<Picture<S>, Error> {
+    let entries = 1_u64 << header.bits.min(8);
+    let map = header.palette.filter(|map| map.len() >= 3 * entries && header.bits <= 8);
+    let map = map.ok_or_else(|| malformed("its palette is missing or too short"))?;
+    let values: Vec<u16> = map.iter().map(|v| v as u16).collect();
+    // 16 bits by the specification; some writers store 8 (as libtiff finds out too).
+    let narrow = values.iter().all(|&v| v < 256);
+    let value = |at: usize| {
+        let v = values.get(at).copied().unwrap_or(0);
+        if narrow { S::widened(v as u8) } else { sixteen(v) }
+    };
+    let entries = entries as usize;
+    let colours: Vec<[S; 3]> =
+        (0..entries).map(|i| [value(i), value(entries + i), value(2 * entries + i)]).collect();
+    // Indices are scaled to the whole range on the way: this takes them back.
+    let step = 255 / (entries as u32 - 1);
+    let indices = samples::<u8>(source, header)?;
+    let rgb = indices.iter().flat_map(|&i| colours[(u32::from(i) / step) as usize]).collect();
+    Ok(Picture::new(source.stored, Layout::Rgb, rgb))
+}
+
+/// The samples that are kept of every pixel, interleaved, over the whole range
+/// of `S`.
+fn samples<S: Sample>(source: &Source<'_>, header: &TiffHeader<'_>) -> Result<Vec<S>, Error> {
+    let size = source.stored;
+    let kept = usize::from(header.kept());
+    let mut samples = vec![S::default(); size.pixels() as usize * kept];
+    let (across, down) = header.grid(size);
+    let planes = if header.planar { kept as u64 } else { 1 };
+    let mut unpacked = Unpacked::default();
+    for plane in 0..planes {
+        for row in 0..down {
+            for column in 0..across {
+                let index = (plane * down + row) * across + column;
+                let place = Place {
+                    x: column as usize * header.chunk.width as usize,
+                    y: row as usize * header.chunk.height as usize,
+                    plane: plane as usize,
+                };
+                let rows = if header.tiled {
+                    header.chunk.height
+                } else {
+                    header.chunk.height.min(size.height - place.y as u32)
+                };
+                let bytes = unpacked.chunk(source.bytes, header, index, rows)?;
+                lay(&mut samples, size, header, &bytes, &place);
+            }
+        }
+    }
+    Ok(samples)
+}
+
+/// Where a strip or tile goes.
+struct Place {
+    x: usize,
+    y: usize,
+    plane: usize,
+}
+
+/// Copies what is kept of an unpacked strip or tile into the picture's samples.
+fn lay<S: Sample>(samples: &mut [S], size: Size, header: &TiffHeader<'_>, bytes: &[u8], place: &Place) {
+    let kept = usize::from(header.kept());
+    let together = header.together() as usize;
+    let width = (header.chunk.width as usize).min(size.width as usize - place.x);
+    let stride = size.width as usize * kept;
+    let targets = samples.chunks_exact_mut(stride).skip(place.y);
+    let mut values: Vec<S> = Vec::new();
+    for (target, row) in targets.zip(bytes.chunks_exact(header.row_bytes() as usize)) {
+        widen(header, row, &mut values);
+        let target = &mut target[place.x * kept..(place.x + width) * kept];
+        if header.planar {
+            for (pixel, &v) in target.chunks_exact_mut(kept).zip(&values) {
+                pixel[place.plane] = v;
+            }
+        } else if together == kept {
+            target.copy_from_slice(&values[..width * kept]);
+        } else {
+            for (pixel, stored) in target.chunks_exact_mut(kept).zip(values.chunks_exact(together)) {
+                pixel.copy_from_slice(&stored[..kept]);
+            }
+        }
+    }
+}
+
+/// The samples of a row over the whole range of `S`.
+fn widen<S: Sample>(header: &TiffHeader<'_>, row: &[u8], values: &mut Vec<S>) {
+    values.clear();
+    match header.bits {
+        8 => values.extend(row.iter().map(|&v| S::widened(v))),
+        16 => {
+            let (pairs, _) = row.as_chunks::<2>();
+            if header.little {
+                values.extend(pairs.iter().map(|&b| sixteen::<S>(u16::from_le_bytes(b))));
+            } else {
+                values.extend(pairs.iter().map(|&b| sixteen::<S>(u16::from_be_bytes(b))));
+            }
+        }
+        bits => {
+            let most = (1_u32 << bits) - 1;
+            let (mut held, mut count) = (0_u32, 0);
+            for &byte in row {
+                held = (held << 8 | u32::from(byte)) & 0x00ff_ffff;
+                count += 8;
+                while count >= bits {
+                    count -= bits;
+                    values.push(S::from_u32(((held >> count & most) * S::MAX + most / 2) / most));
+                }
+            }
+        }
+    }
+}
+
+/// The strip or tile in hand.
+#[derive(Default)]
+struct Unpacked {
+    bytes: Vec<u8>,
+}
+
+impl Unpacked {
+    /// The unpacked bytes of strip or tile `index`, of `rows` rows.
+    fn chunk<'s>(
+        &'s mut self,
+        file: &'s [u8],
+        header: &TiffHeader<'_>,
+        index: u64,
+        rows: u32,
+    ) -> Result<Cow<'s, [u8]>, Error> {
+        let (start, count) = header.extent(index, file.len() as u64);
+        let packed = file
+            .get(start as usize..)
+            .and_then(|rest| rest.get(..count as usize))
+            .ok_or_else(|| malformed("a strip or tile lies behind its end"))?;
+        let length = header.row_bytes() as usize * rows as usize;
+        if header.compression == Compression::Jpeg {
+            return jpeg_chunk(packed, header, rows, length).map(Cow::Owned);
+        }
+        let packed = if header.reversed {
+            Cow::Owned(packed.iter().map(|b| b.reverse_bits()).collect())
+        } else {
+            Cow::Borrowed(packed)
+        };
+        if header.compression == Compression::None {
+            return match packed {
+                Cow::Borrowed(bytes) => bytes.get(..length).map(Cow::Borrowed),
+                Cow::Owned(bytes) => bytes.get(..length).map(|b| Cow::Owned(b.to_vec())),
+            }
+            .ok_or_else(short);
+        }
+        self.bytes.clear();
+        self.bytes.resize(length, 0);
+        match header.compression {
+            Compression::Lzw => lzw(&packed, &mut self.bytes)?,
+            Compression::Deflate => flate2::read::ZlibDecoder::new(&*packed)
+                .read_exact(&mut self.bytes)
+                .map_err(|e| malformed(format!("Deflate: {e}")))?,
+            _ => pack_bits(&packed, &mut self.bytes)?,
+        }
+        if header.differenced {
+            for row in self.bytes.chunks_exact_mut(header.row_bytes() as usize) {
+                sum_up(row, header);
+            }
+        }
+        Ok(Cow::Borrowed(&self.bytes))
+    }
+}
+
+fn short() -> Error {
+    malformed("a strip or tile has fewer bytes than its pixels need")
+}
+
+fn lzw(packed: &[u8], out: &mut [u8]) -> Result<(), Error> {
+    let mut decoder = weezl::decode::Configuration::with_tiff_size_switch(weezl::BitOrder::Msb, 8)
+        .with_yield_on_full_buffer(true)
+        .build();
+    let (mut rest, mut filled) = (packed, 0);
+    while filled < out.len() {
+        let step = decoder.decode_bytes(rest, &mut out[filled..]);
+        rest = &rest[step.consumed_in..];
+        filled += step.consumed_out;
+        match step.status.map_err(|e| malformed(format!("LZW: {e}")))? {
+            weezl::LzwStatus::Ok if step.consumed_in > 0 || step.consumed_out > 0 => {}
+            _ if filled == out.len() => {}
+            _ => return Err(short()),
+        }
+    }
+    Ok(())
+}
+
+/// TIFF 6.0, section 9.
+fn pack_bits(packed: &[u8], out: &mut [u8]) -> Result<(), Error> {
+    let (mut rest, mut filled) = (packed, 0);
+    while filled < out.len() {
+        let (&[head], tail) = rest.split_first_chunk::<1>().ok_or_else(short)?;
+        rest = tail;
+        let room = out.len() - filled;
+        match head.cast_signed() {
+            -128 => {}
+            n @ 0.. => {
+                let count = n as usize + 1;
+                let (run, tail) = rest.split_at_checked(count).ok_or_else(short)?;
+                rest = tail;
+                let count = count.min(room);
+                out[filled..filled + count].copy_from_slice(&run[..count]);
+                filled += count;
+            }
+            n => {
+                let (&[value], tail) = rest.split_first_chunk::<1>().ok_or_else(short)?;
+                rest = tail;
+                let count = (1 - isize::from(n)) as usize;
+                let count = count.min(room);
+                out[filled..filled + count].fill(value);
+                filled += count;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Turns differences into samples (TIFF 6.0, section 14).
+fn sum_up(row: &mut [u8], header: &TiffHeader<'_>) {
+    let together = header.together() as usize;
+    if header.bits == 8 {
+        for i in together..row.len() {
+            row[i] = row[i].wrapping_add(row[i - together]);
+        }
+        return;
+    }
+    let (samples, _) = row.as_chunks_mut::<2>();
+    let value = |b: [u8; 2]| if header.little { u16::from_le_bytes(b) } else { u16::from_be_bytes(b) };
+    for i in together..samples.len() {
+        let sum = value(samples[i]).wrapping_add(value(samples[i - together]));
+        samples[i] = if header.little { sum.to_le_bytes() } else { sum.to_be_bytes() };
+    }
+}
+
+/// A strip or tile of JPEG. Its tables may stand in the directory, and what its
+/// components mean is the TIFF's to say: an Adobe segment tells libjpeg.
+fn jpeg_chunk(packed: &[u8], header: &TiffHeader<'_>, rows: u32, length: usize) -> Result<Vec<u8>, Error> {
+    const START: &[u8] = &[0xff, 0xd8];
+    let body = packed.strip_prefix(START).ok_or_else(|| malformed("a strip or tile is no JPEG"))?;
+    let tables = header.jpeg_tables.unwrap_or_default();
+    let tables = tables.strip_prefix(START).unwrap_or_default();
+    let tables = tables.strip_suffix(&[0xff, 0xd9]).unwrap_or(tables);
+    let transform = u8::from(header.photometric == Photometric::YCbCr);
+    let mut file = Vec::with_capacity(2 + 16 + tables.len() + body.len());
+    file.extend(START);
+    if header.photometric.channels() > 1 {
+        file.extend([0xff, 0xee, 0, 14]);
+        file.extend(b"Adobe\0\x64\0\0\0\0");
+        file.push(transform);
+    }
+    file.extend(tables);
+    file.extend(body);
+    let inner = jpeg::header(&file).map_err(in_tiff)?;
+    let colour = match header.photometric {
+        Photometric::YCbCr => Color::YCbCr,
+        Photometric::Rgb => Color::Rgb,
+        Photometric::Cmyk => Color::Cmyk,
+        _ => Color::Gray,
+    };
+    // The last strip may say that it has the rows of the others.
+    let fits =
+        inner.width == header.chunk.width && inner.height >= rows && inner.height <= header.chunk.height;
+    if !fits || inner.color != colour {
+        return Err(malformed("a strip or tile of JPEG has another size or colour than its directory says"));
+    }
+    let mut samples = if colour == Color::Cmyk {
+        jpeg::decode_cmyk(&file, &inner, Scale::Full)
+    } else {
+        jpeg::decode_rgb(&file, &inner, Scale::Full)
+    }
+    .map_err(in_tiff)?;
+    if colour == Color::Gray {
+        samples = samples.into_iter().step_by(3).collect();
+    }
+    samples.truncate(length);
+    Ok(samples)
+}
+
+fn in_tiff(error: Error) -> Error {
+    match error {
+        Error::Malformed { detail, .. } => malformed(format!("JPEG inside: {detail}")),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pack_bits_of_the_specification() {
+        let packed =
+            [0xfe, 0xaa, 0x02, 0x80, 0x00, 0x2a, 0xfd, 0xaa, 0x03, 0x80, 0x00, 0x2a, 0x22, 0xf7, 0xaa];
+        let mut out = [0; 24];
+        pack_bits(&packed, &mut out).unwrap();
+        assert_eq!(out[..8], [0xaa, 0xaa, 0xaa, 0x80, 0x00, 0x2a, 0xaa, 0xaa]);
+        assert_eq!(out[14..], [0xaa; 10]);
+        assert!(pack_bits(&packed[..10], &mut out).is_err());
+        assert!(pack_bits(&packed, &mut [0; 25]).is_err());
+    }
+
+    #[test]
+    fn associated_alpha_is_taken_out_again() {
+        let mut colours = [64_u8, 128, 0];
+        separate(&mut colours, 128);
+        assert_eq!(colours, [128, 255, 0]);
+        let mut more_than_alpha = [200_u8];
+        separate(&mut more_than_alpha, 100);
+        assert_eq!(more_than_alpha, [255]);
+        let mut wide = [30_000_u16];
+        separate(&mut wide, 32_768);
+        assert_eq!(wide, [59_999]);
+    }
+}

@@ -1,0 +1,65 @@
+//! Animations, written frame by frame in any format that holds them.
+
+use super::{apng, gif, webp};
+use crate::Error;
+use crate::picture::Picture;
+use crate::plan::geometry::Size;
+use crate::recipe::Format;
+
+/// An animation being written.
+pub(crate) enum Writer {
+    Gif(gif::Writer),
+    Webp(webp::AnimationWriter),
+    Png(apng::Writer),
+}
+
+impl Writer {
+    /// Of `frames` frames on a canvas of `size`, played `plays` times, 0 being
+    /// for ever; `quality` is WebP's, 100 being without loss.
+    pub(crate) fn new(
+        format: Format,
+        size: Size,
+        frames: u32,
+        plays: u32,
+        quality: u8,
+    ) -> Result<Self, Error> {
+        match format {
+            Format::Gif => gif::Writer::new(size, Some(plays)).map(Self::Gif),
+            Format::Webp => webp::AnimationWriter::new(size, plays, quality).map(Self::Webp),
+            Format::Png => apng::Writer::new(size, frames, plays).map(Self::Png),
+            other => Err(Error::Codec { format: other.title(), detail: "it holds no animation".into() }),
+        }
+    }
+
+    /// Adds a frame of the size of the canvas, shown for `delay` milliseconds.
+    pub(crate) fn add(&mut self, picture: Picture, delay: u32) -> Result<(), Error> {
+        match self {
+            Self::Gif(writer) => writer.add(picture, delay),
+            Self::Webp(writer) => writer.add(picture, delay),
+            Self::Png(writer) => writer.add(picture, delay),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Gif(writer) => writer.finish(),
+            Self::Webp(writer) => writer.finish(),
+            Self::Png(writer) => writer.finish(),
+        }
+    }
+}
+
+/// Bytes that writing takes at its peak, the frame given to it not counted: the
+/// file, at two bytes a pixel of every frame and copied once, and what a codec
+/// holds of a frame: GIF three canvases, indices and the colours of one; WebP
+/// the canvas, the frame before and libwebp's work on two candidates; PNG two
+/// canvases, filtered rows and their compressed copy.
+pub(crate) fn memory(format: Format, size: Size, frames: u32) -> u64 {
+    let pixels = size.pixels();
+    let held = match format {
+        Format::Gif => 4 * 4 + 8,
+        Format::Webp => 4 * 4 + 20,
+        _ => 4 * 5,
+    };
+    pixels * held + u64::from(frames) * pixels * 2 * 2
+}

@@ -1,0 +1,135 @@
+//! The prediction of memory: an upper bound of what a job takes, from its plan.
+
+use super::geometry::{Placement, Size};
+use super::{Plan, PrintPlan, Route};
+use crate::colour::ColourSpace;
+use crate::decode;
+use crate::encode;
+use crate::mosaic::Grid;
+use crate::picture::Layout;
+use crate::planes::Orientation;
+use crate::quality;
+use crate::recipe::{Format, Quality, Recipe};
+use crate::source::{Kind, Source};
+
+/// The upper bound of what a job takes, in bytes. Its terms:
+///
+/// - the source bytes, and an ICC profile out of them;
+/// - the decoder at its peak, the decoded picture included ([`decode`]);
+/// - the decoded picture twice more where it is turned as a whole, and once
+///   more where a trimmed part of it is copied;
+/// - full chroma, RGB and planes again where cells are averaged of another
+///   colour space;
+/// - all scaled pictures at once, since they may all wait for an encoder, and
+///   the resizer's intermediate rows;
+/// - for as many prints as there are threads, the most expensive ones: frame,
+///   operations, flattening and encoder ([`encode::memory`]);
+/// - the encoded prints that are handed over, which are the caller's to keep
+///   or drop and are counted within the encoder's term;
+/// - 16 MiB for the codecs' code and tables, stacks, and what the allocator of
+///   each thread keeps.
+pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, threads: usize) -> u64 {
+    let Source { stored, layout, .. } = *source;
+    let Plan { route, depth, prints, .. } = plan;
+    let decoder = match (&source.kind, *route) {
+        (Kind::Jpeg(header), Route::Planes(scale)) => header.planes_memory(scale),
+        // Drawn for each print, one after another, and once as large as it says.
+        (Kind::Svg(header), _) => prints
+            .iter()
+            .map(|print| decode::svg::whole(stored, print.placement.crop, print.placement.unturned()))
+            .chain([stored])
+            .map(|size| decode::svg::memory(header, size))
+            .max()
+            .unwrap_or(0),
+        (_, Route::Planes(scale) | Route::Pixels(scale)) => decode::memory(source, scale, *depth),
+    };
+    let channels = layout.channels() as u64 * source.depth.min(*depth).bytes();
+    let seen = source.seen();
+    let whole = stored.pixels() * channels;
+    let turned = match route {
+        Route::Pixels(_) if source.orientation != Orientation::UPRIGHT => 2 * whole,
+        _ => 0,
+    };
+    let trimmed = if prints.iter().any(|print| print.output.trim.is_some()) { 2 * whole } else { 0 };
+    let kept = if prints.iter().any(PrintPlan::keeps_colour) { whole } else { 0 };
+    let converted = match (route, &source.colour) {
+        (Route::Planes(scale), ColourSpace::Icc(_)) if prints.iter().any(|print| print.grid().is_some()) => {
+            let decoded = Size::new(scale.of(stored.width), scale.of(stored.height));
+            9 * decoded.pixels()
+        }
+        _ => 0,
+    };
+    let mut waiting = 0;
+    let mut working: Vec<u64> = Vec::new();
+    for print in prints {
+        let Placement { scaled, canvas, .. } = print.placement;
+        let whole_mosaic = print.is_whole_mosaic(seen);
+        if !whole_mosaic {
+            // Planes in 4:4:4 and pixels take the same; alpha is premultiplied
+            // in a copy, light is averaged in 16 bits.
+            let premultiplied = if layout == Layout::Rgba { whole } else { 0 };
+            let linear = if print.is_linear() { stored.pixels() * layout.channels() as u64 * 4 } else { 0 };
+            let rows = u64::from(scaled.width.max(scaled.height)) * u64::from(stored.height) * channels;
+            waiting += scaled.pixels() * channels;
+            working.push(premultiplied + linear + rows);
+        }
+        let plain = !print.placement.has_bars() && !print.is_worked_on();
+        if let (Some(grid), Format::Jpeg, true) = (print.grid(), print.format(), plain) {
+            // Cells are written without their pixels, unless they are small.
+            let longest = if whole_mosaic { seen } else { scaled };
+            working.push(mosaic_memory(grid, longest));
+            continue;
+        }
+        let wide = print.depth.bytes();
+        let through_rgb = if matches!(route, Route::Planes(_)) { 2 * scaled.pixels() * 3 } else { 0 };
+        let frame = if plain && print.grid().is_none() { 0 } else { canvas.pixels() * 4 * wide };
+        let operations = if print.is_worked_on() { canvas.pixels() * (4 * wide + 24) } else { 0 };
+        let watermark = print.output.watermark.as_ref().map_or(0, |watermark| {
+            // Decoded, converted and scaled.
+            recipe.asset(&watermark.image).map_or(0, |supplied| supplied.pixels * 16) + canvas.pixels() * 4
+        });
+        let frames = if print.is_animated() {
+            // A canvas turned and converted, scaled, and its alpha premultiplied.
+            decode::frames::memory(source)
+                + encode::frames::memory(print.format(), canvas, print.frames)
+                + 3 * 4 * stored.pixels()
+                + 3 * 4 * canvas.pixels()
+        } else {
+            0
+        };
+        let layout = if print.output.rounded.is_some() || print.output.watermark.is_some() {
+            Layout::Rgba
+        } else {
+            layout
+        };
+        let encoder = print
+            .candidates
+            .iter()
+            .map(|(format, _)| {
+                encode::memory(*format, canvas, layout, print.output.quality, print.output.effort) * wide
+            })
+            .max()
+            .unwrap_or(0);
+        // Each try is decoded and compared; the comparison works in floating point.
+        let search = match print.output.quality {
+            Quality::Auto { .. } => canvas.pixels().min(quality::SCORED) * 120 + canvas.pixels() * 16,
+            Quality::Fixed(_) => 0,
+        };
+        working.push(through_rgb + frame + operations + watermark + frames + encoder + search);
+    }
+    working.sort_unstable_by(|a, b| b.cmp(a));
+    let busy: u64 = working.iter().take(threads.max(1)).sum();
+    source.bytes.len() as u64 + decoder + turned + trimmed + kept + converted + waiting + busy + (16 << 20)
+}
+
+/// Bytes that a mosaic of `size` takes as a JPEG: planes of small cells, and a
+/// file of at most two bits a pixel, or as large as a photo's.
+fn mosaic_memory(grid: Grid, size: Size) -> u64 {
+    let side = size.width.min(size.height);
+    let cell = match grid {
+        Grid::Cells(count) => side / count.get(),
+        Grid::Block(pixels) => pixels.get(),
+    };
+    let bytes = if cell < 16 { size.pixels() * 6 } else { size.pixels() / 4 };
+    bytes + (2 << 20)
+}

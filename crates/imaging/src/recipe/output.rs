@@ -1,0 +1,280 @@
+//! One print: everything that an output of a recipe can ask for, resolved.
+
+use super::format::FormatChoice;
+use super::key::KeyTemplate;
+use serde::Serialize;
+use std::num::NonZeroU32;
+
+/// One print of every picture.
+///
+/// The operations are carried out in the order of the fields: trim, crop,
+/// rotate, flip, resize, pixelate, blur, sharpen, grayscale, rounded, watermark.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Output {
+    /// Gives the print's object key.
+    pub key: KeyTemplate,
+    /// The rule that it belongs to, an index into [`super::Recipe::rules`];
+    /// `None` for pictures that no rule takes.
+    pub rule: Option<usize>,
+    /// Cutting off a border of one colour; its threshold.
+    pub trim: Option<Trim>,
+    /// Cutting out a part.
+    pub crop: Option<Region>,
+    /// Quarter turns clockwise, 0–3.
+    pub rotate: u8,
+    /// Mirrored, after rotating.
+    pub flip: Flip,
+    /// Resizing.
+    pub resize: Option<Resize>,
+    /// Pixelating.
+    pub pixelate: Option<Pixelate>,
+    /// The part of the print that is pixelated; all of it where absent.
+    pub region: Option<Region>,
+    /// Gaussian blur: its standard deviation in pixels, 0.3–1000.
+    pub blur: Option<f64>,
+    /// Sharpening.
+    pub sharpen: Option<Sharpen>,
+    /// Without colour.
+    pub grayscale: bool,
+    /// The radius of rounded corners; percent are of the shorter side, 50 % or
+    /// more giving a pill or a circle.
+    pub rounded: Option<Length>,
+    /// A picture laid over the print.
+    pub watermark: Option<Watermark>,
+    /// The file format of the print.
+    pub format: FormatChoice,
+    /// How good the encoded picture is.
+    pub quality: Quality,
+    /// Time spent on smaller files, 0 (fastest) to 9 (smallest); by the format
+    /// where absent.
+    pub effort: Option<u8>,
+    /// Exactly the pixels, in WebP and JPEG XL; PNG always has them.
+    pub lossless: bool,
+    /// Colours of a PNG's palette, 2–256; as many as there are where absent.
+    pub colours: Option<u16>,
+    /// Most frames of an animation that are kept; 1 for a still.
+    pub frames: NonZeroU32,
+    /// What is kept of the source's metadata.
+    pub metadata: Metadata,
+    /// The colour space of the print.
+    pub colour: Colour,
+    /// Shows through where a picture with alpha becomes a print without, and
+    /// fills the bars of `fit = "contain"`.
+    pub background: Background,
+    /// The `Cache-Control` header of the stored print.
+    pub cache_control: String,
+}
+
+/// Mirroring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Flip {
+    /// Left to right.
+    pub x: bool,
+    /// Top to bottom.
+    pub y: bool,
+}
+
+/// How good an encoded picture is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// The encoder's own scale, 1–100.
+    Fixed(u8),
+    /// The smallest file whose score on SSIMULACRA2 is this, 30–100: 50 is
+    /// medium, 70 high, 90 visually lossless.
+    Auto {
+        /// The score.
+        target: f64,
+    },
+}
+
+/// Cutting off a border.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Trim {
+    /// How far a sample may differ from the top left pixel's, 0–255.
+    pub threshold: u8,
+}
+
+/// A length along one side of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Length {
+    /// Pixels.
+    Pixels(u32),
+    /// Percent of the side.
+    Percent(f64),
+}
+
+impl Length {
+    /// In pixels, of a side of `side` pixels, rounded to the nearest.
+    pub fn of(self, side: u32) -> u32 {
+        match self {
+            Self::Pixels(pixels) => pixels,
+            Self::Percent(percent) => (f64::from(side) * percent / 100.0).round() as u32,
+        }
+    }
+}
+
+/// A rectangle within a picture; what sticks out is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Region {
+    /// From the left edge.
+    pub left: Length,
+    /// From the top edge.
+    pub top: Length,
+    /// Its width; to the right edge where absent.
+    pub width: Option<Length>,
+    /// Its height; to the bottom edge where absent.
+    pub height: Option<Length>,
+}
+
+/// Unsharp mask.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Sharpen {
+    /// Standard deviation of the blur that is subtracted, in pixels, 0.3–10.
+    pub sigma: f64,
+    /// How much of the difference is added, 0–10.
+    pub amount: f64,
+    /// Differences smaller than this, of 255, are left alone.
+    pub threshold: u8,
+}
+
+/// A picture laid over every print.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Watermark {
+    /// Where it comes from.
+    pub image: Asset,
+    /// Where it lies.
+    pub position: Position,
+    /// From the edges, in pixels of the print.
+    pub margin: u32,
+    /// 0 (invisible) to 1.
+    pub opacity: f64,
+    /// Its width as a part of the print's, 0–1; its own size where absent,
+    /// and never larger than the print.
+    pub scale: Option<f64>,
+    /// Repeated over the whole print.
+    pub tile: bool,
+}
+
+/// Where a picture that the recipe needs is found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Asset {
+    /// A file, relative to the recipe's folder.
+    File(String),
+    /// A key of the processed bucket.
+    Object(String),
+}
+
+/// The colour space of a print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Colour {
+    /// Converted to sRGB.
+    Srgb,
+    /// As the source has it, with the source's profile, where the print's
+    /// format holds profiles; CMYK is converted all the same.
+    Keep,
+}
+
+/// A box to fit a picture to. At least one side is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Resize {
+    /// Width of the box in pixels; by aspect ratio where absent.
+    pub width: Option<NonZeroU32>,
+    /// Height of the box in pixels; by aspect ratio where absent.
+    pub height: Option<NonZeroU32>,
+    /// How the picture meets the box.
+    pub fit: Fit,
+    /// Which part stays (`cover`) or where the picture lies (`contain`).
+    pub position: Position,
+    /// Whether a picture smaller than the box is enlarged.
+    pub enlarge: bool,
+    /// Whether light is averaged, not its sRGB code: slower, and thin bright
+    /// lines on dark ground keep their brightness.
+    pub linear: bool,
+}
+
+/// CSS's and sharp's names for fits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fit {
+    /// Fill the box, cropping what sticks out.
+    Cover,
+    /// The whole picture in a box of exactly this size, with bars.
+    Contain,
+    /// Stretch to the box.
+    Fill,
+    /// As large as fits inside the box.
+    Inside,
+    /// As small as covers the box, without cropping.
+    Outside,
+}
+
+/// Where something lies, or which part stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Position {
+    /// One of nine places.
+    At {
+        /// Horizontal place.
+        x: Place,
+        /// Vertical place.
+        y: Place,
+    },
+    /// Where the eye goes first.
+    Attention,
+}
+
+impl Position {
+    /// The middle.
+    pub const CENTER: Self = Self::At { x: Place::Center, y: Place::Center };
+}
+
+/// A place on one axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// Left or top.
+    Start,
+    /// Middle.
+    Center,
+    /// Right or bottom.
+    End,
+}
+
+/// How coarse a pixelation is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pixelate {
+    /// Cells per side: the picture becomes an N × N mosaic of its own size
+    /// (triangle filter with area support down to N × N, nearest neighbour
+    /// back up, as Pillow's `resize((N, N), BILINEAR).resize(size, NEAREST)`).
+    /// A picture with fewer pixels than N on a side has that many cells.
+    Cells(NonZeroU32),
+    /// Cells of B × B pixels from the top left corner, the last ones cut off
+    /// at the edge; each is the mean of its pixels.
+    Block(NonZeroU32),
+}
+
+/// What is kept of the source's metadata. Orientation is always applied and
+/// colour always converted to sRGB, whatever is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metadata {
+    /// Nothing.
+    None,
+    /// EXIF Artist and Copyright.
+    Copyright,
+    /// All of EXIF (orientation reset) and XMP. Includes the place where a
+    /// photo was taken.
+    All,
+}
+
+/// An sRGB colour with alpha; alpha matters only where the print has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Background {
+    /// Red, green, blue, alpha, 0–255, not premultiplied.
+    pub rgba: [u8; 4],
+}

@@ -1,0 +1,211 @@
+//! The last steps of a print that has its size: bars, mosaic, operations, file.
+
+use super::counter::Counter;
+use crate::Error;
+use crate::colour::{Conversion, Model};
+use crate::decode::{self, Decoded};
+use crate::encode;
+use crate::jpeg::{self, Scale};
+use crate::mosaic::{self, Mosaic};
+use crate::operation::{self, region, rounded::Radius, sharpen::Sharpening, watermark::Spot};
+use crate::picture::{Depth, Layout, Picture};
+use crate::plan::PrintPlan;
+use crate::plan::geometry::{Rectangle, Size};
+use crate::quality;
+use crate::recipe::{Format, Length, Quality, Watermark};
+use crate::scale::Scalable;
+use crate::source::Source;
+use std::sync::Arc;
+
+/// Frames, pixelates, works on and encodes one print, scaled, turned and in the
+/// colour space that it will have.
+pub(super) fn finish<S: Scalable>(
+    counter: &Counter<'_>,
+    print: &PrintPlan<'_>,
+    picture: Arc<Picture<S>>,
+) -> Result<(), Error> {
+    counter.in_time()?;
+    if print.output.format.is_document() {
+        counter.keep_small(print, S::eight(&picture).into_owned());
+        return Ok(());
+    }
+    let placement = &print.placement;
+    let picture = if placement.has_bars() {
+        let owned = Arc::unwrap_or_clone(picture);
+        Arc::new(owned.framed(placement.canvas, placement.offset, print.output.background.rgba))
+    } else {
+        picture
+    };
+    match print.grid() {
+        Some(grid) if !print.is_worked_on() => {
+            let model = match picture.layout {
+                Layout::Grey => mosaic::Model::Gray,
+                Layout::Rgb => mosaic::Model::Rgb,
+                Layout::Rgba => mosaic::Model::Rgba,
+            };
+            let size = (picture.size.width, picture.size.height);
+            let mosaic = Mosaic::from_pixels(&S::eight(&picture).pixels, size, model, grid);
+            drop(picture);
+            finish_mosaic(counter, print, mosaic)
+        }
+        None if !print.is_worked_on() => encode(counter, print, &picture),
+        _ => encode(counter, print, &worked_on(counter, print, Arc::unwrap_or_clone(picture))?),
+    }
+}
+
+/// What a recipe asks for once the print has its size, in the order of its
+/// reference.
+pub(super) fn worked_on<S: Scalable>(
+    counter: &Counter<'_>,
+    print: &PrintPlan<'_>,
+    mut picture: Picture<S>,
+) -> Result<Picture<S>, Error> {
+    let output = print.output;
+    if let Some(grid) = print.any_grid() {
+        let whole = Rectangle::of(picture.size);
+        let part = output.region.as_ref().map_or(whole, |part| whole.region(part));
+        picture = region::pixelated(picture, part, grid);
+    }
+    if let Some(sigma) = output.blur {
+        picture = operation::blur::blurred(&picture, sigma);
+    }
+    if let Some(sharpen) = output.sharpen {
+        let how = Sharpening {
+            sigma: sharpen.sigma,
+            amount: sharpen.amount,
+            threshold: f64::from(sharpen.threshold),
+        };
+        picture = operation::sharpen::sharpened(picture, how);
+    }
+    if output.grayscale {
+        picture = operation::grayscale::grey(picture);
+    }
+    if let Some(radius) = output.rounded {
+        let radius = match radius {
+            Length::Pixels(pixels) => Radius::Pixels(f64::from(pixels)),
+            Length::Percent(percent) => Radius::Percent(percent),
+        };
+        picture = operation::rounded::rounded(picture, radius);
+    }
+    if let Some(watermark) = &output.watermark {
+        picture = watermarked(counter, watermark, picture)?;
+    }
+    Ok(picture)
+}
+
+fn watermarked<S: Scalable>(
+    counter: &Counter<'_>,
+    watermark: &Watermark,
+    picture: Picture<S>,
+) -> Result<Picture<S>, Error> {
+    let overlay = decoded(counter.asset(&watermark.image)?, counter)?;
+    let spot = if watermark.tile {
+        Spot::Tiled { gap: watermark.margin }
+    } else {
+        Spot::At { position: watermark.position, margin: watermark.margin }
+    };
+    let size = operation::watermark::overlay_size(picture.size, overlay.size, watermark.scale, spot);
+    let overlay = operation::watermark::fitted(&overlay, size)?;
+    Ok(operation::watermark::watermarked(picture, &overlay, spot, watermark.opacity))
+}
+
+/// A whole picture in sRGB, upright, with 8 bits a sample.
+fn decoded(bytes: &[u8], counter: &Counter<'_>) -> Result<Picture, Error> {
+    let source = Source::read(bytes, counter.limits)?;
+    let Decoded { picture, colour } = decode::still(&source, Scale::Full, Depth::Eight)?;
+    let mut picture = picture.into_eight();
+    let model = if picture.layout == Layout::Grey { Model::Grey } else { Model::Rgb };
+    if let Some(conversion) = Conversion::to_srgb(&colour, model) {
+        conversion.apply(&mut picture);
+    }
+    Ok(picture.turned(source.orientation))
+}
+
+/// Encodes a mosaic in sRGB.
+pub(super) fn finish_mosaic(
+    counter: &Counter<'_>,
+    print: &PrintPlan<'_>,
+    mosaic: Mosaic,
+) -> Result<(), Error> {
+    if let ([(Format::Jpeg, _)], Quality::Fixed(quality)) = (&*print.candidates, print.output.quality) {
+        counter.in_time()?;
+        let [r, g, b, _] = print.output.background.rgba;
+        let mosaic = mosaic.flattened([r, g, b]);
+        let subsampling = jpeg::subsampling_for(quality);
+        let attached = counter.attached(print);
+        let bytes = mosaic::write_jpeg(&mosaic, quality, subsampling, encode::segments(&attached))?;
+        return counter.hand_over(print, Format::Jpeg, bytes);
+    }
+    encode::<u8>(counter, print, &expanded(mosaic))
+}
+
+/// All pixels of a mosaic.
+pub(super) fn expanded(mosaic: Mosaic) -> Picture {
+    let mosaic = mosaic.into_rgb();
+    let layout = match mosaic.model {
+        mosaic::Model::Gray => Layout::Grey,
+        mosaic::Model::Rgb | mosaic::Model::YCbCr => Layout::Rgb,
+        mosaic::Model::Rgba => Layout::Rgba,
+    };
+    Picture::new(Size::new(mosaic.width(), mosaic.height()), layout, mosaic.expand())
+}
+
+/// Encodes the pixels in the print's format, or in the best of its formats, and
+/// hands them over.
+pub(super) fn encode<S: Scalable>(
+    counter: &Counter<'_>,
+    print: &PrintPlan<'_>,
+    picture: &Picture<S>,
+) -> Result<(), Error> {
+    let attached = counter.attached(print);
+    let target = match print.output.quality {
+        Quality::Fixed(quality) => {
+            let format = print.format();
+            let bytes = encode::still(picture, format, quality, print.output, &attached)?;
+            return counter.hand_over(print, format, bytes);
+        }
+        Quality::Auto { target } => target,
+    };
+    let transparent = picture.layout == Layout::Rgba;
+    let choice = print.candidates.len() > 1;
+    let mut best: Option<(Format, quality::Found)> = None;
+    for (format, _) in &print.candidates {
+        // A format that cannot show the picture is no choice where there is one.
+        if choice && transparent && !format.has_alpha() {
+            continue;
+        }
+        counter.in_time()?;
+        let found = searched(counter, print, picture, *format, target)?;
+        if best.as_ref().is_none_or(|(_, best)| found.is_better_than(best)) {
+            best = Some((*format, found));
+        }
+    }
+    let Some((format, found)) = best else {
+        let detail = "none of its formats holds transparency; add \"png\" or \"webp\" to formats".to_owned();
+        return Err(Error::Unsupported { format: print.format().title(), feature: detail });
+    };
+    counter.hand_over(print, format, found.bytes)
+}
+
+/// The smallest file in `format` that scores `target`.
+fn searched<S: Scalable>(
+    counter: &Counter<'_>,
+    print: &PrintPlan<'_>,
+    picture: &Picture<S>,
+    format: Format,
+    target: f64,
+) -> Result<quality::Found, Error> {
+    let attached = counter.attached(print);
+    let file = |quality| encode::still(picture, format, quality, print.output, &attached);
+    if matches!(format, Format::Png | Format::Gif) || print.output.lossless {
+        // No quality to look for.
+        return Ok(quality::Found { quality: 100, bytes: file(100)?, score: 100.0, reached: true });
+    }
+    let eight = S::eight(picture);
+    let reference = if format.has_alpha() {
+        eight
+    } else {
+        std::borrow::Cow::Owned(eight.flattened(print.output.background.rgba).into_owned())
+    };
+    quality::search(&reference, target, 1..=100, file, |bytes| decoded(bytes, counter))
+}

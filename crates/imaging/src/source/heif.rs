@@ -1,0 +1,119 @@
+//! AVIF and HEIC headers, over the container in `heif`. Which of the two a
+//! file is, its primary picture decides: brands only promise.
+
+use super::{Kind, Source, at_most};
+use crate::colour::ColourSpace;
+use crate::error::Limit;
+use crate::heif::write::Cicp;
+use crate::heif::{Coded, Configuration, Container, Fault, Kind as Brand, Layer, Still};
+use crate::picture::{Depth, Layout};
+use crate::plan::geometry::Size;
+use crate::recipe::Format;
+use crate::{Error, Limits};
+use std::borrow::Cow;
+
+/// What only these formats have.
+pub(crate) struct HeifHeader<'a> {
+    pub(crate) still: Still<'a>,
+    /// How the samples of the picture are to be read.
+    pub(crate) cicp: Cicp,
+    /// Whether alpha uses the full range of its samples.
+    pub(crate) alpha_full_range: bool,
+}
+
+impl HeifHeader<'_> {
+    pub(crate) fn format(&self) -> Format {
+        match self.still.coded {
+            Coded::Av1 => Format::Avif,
+            Coded::Hevc => Format::Heic,
+        }
+    }
+}
+
+/// Reads the boxes and the headers of the coded pictures.
+pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, Error> {
+    let promised = if Brand::of(bytes) == Some(Brand::Avif) { "AVIF" } else { "HEIC" };
+    let still =
+        Container::read(bytes).and_then(|container| Still::of(&container)).map_err(|f| f.of(promised))?;
+    let (x, y, size) = still.crop;
+    let whole = still.colour.size;
+    if u64::from(x) + u64::from(size.width) > whole.width.into()
+        || u64::from(y) + u64::from(size.height) > whole.height.into()
+    {
+        return Err(Fault::malformed("its crop lies outside the picture").of(promised));
+    }
+    // A crop hides pixels from view, not from the decoder.
+    let pixels = still.colour.coded_pixels().max(still.alpha.as_ref().map_or(0, Layer::coded_pixels));
+    at_most(
+        Limit::Side,
+        "the longer side",
+        u64::from(whole.width.max(whole.height)),
+        limits.side.into(),
+        "pixels",
+    )?;
+    at_most(Limit::Pixels, "the picture", pixels, coded_limit(limits.pixels, &still.colour), "pixels")?;
+    let cicp = code_points(&still.colour);
+    let depths = still.colour.depth().max(still.alpha.as_ref().map_or(8, Layer::depth));
+    let alpha_full_range = still.alpha.as_ref().is_none_or(|alpha| code_points(alpha).full_range);
+    let header = HeifHeader { still, cicp, alpha_full_range };
+    let still = &header.still;
+    Ok(Source {
+        bytes,
+        stored: size,
+        orientation: still.orientation,
+        frames: 1,
+        depth: if depths > 8 { Depth::Sixteen } else { Depth::Eight },
+        layout: match (&still.alpha, still.colour.is_monochrome()) {
+            (Some(_), _) => Layout::Rgba,
+            (None, true) => Layout::Grey,
+            (None, false) => Layout::Rgb,
+        },
+        colour: colour(still, cicp),
+        exif: still.exif,
+        xmp: still.xmp.clone(),
+        kind: Kind::Heif(Box::new(header)),
+    })
+}
+
+/// What tiles may have together that stand out over a picture of `limit`
+/// pixels: a row and a column of them.
+fn coded_limit(limit: u64, layer: &Layer<'_>) -> u64 {
+    if layer.tiles.len() == 1 {
+        return limit;
+    }
+    let Size { width, height } = layer.tile;
+    let margin = u64::from(layer.size.width) * u64::from(height)
+        + u64::from(layer.size.height) * u64::from(width)
+        + layer.tile.pixels();
+    // A tile far larger than the picture is no margin.
+    limit.saturating_add(margin.min(limit))
+}
+
+/// Range and matrix, by the container or else by the bit stream; where
+/// neither says, as JPEG has them.
+fn code_points(layer: &Layer<'_>) -> Cicp {
+    let of_stream = match &layer.configuration {
+        Configuration::Av1(sequence) => sequence.cicp,
+        Configuration::Hevc(_) => Cicp { primaries: 2, transfer: 2, matrix: 2, full_range: true },
+    };
+    layer.nclx.unwrap_or(of_stream)
+}
+
+/// The space of the picture's RGB: a profile says more than code points.
+fn colour<'a>(still: &Still<'a>, cicp: Cicp) -> ColourSpace<'a> {
+    if let Some(icc) = still.icc {
+        return ColourSpace::Icc(Cow::Borrowed(icc));
+    }
+    let primaries = if cicp.primaries == 2 { 1 } else { cicp.primaries };
+    let transfer = match cicp.transfer {
+        // Television's curves differ from sRGB's only in how they mean to be
+        // looked at; browsers show pictures that name them as sRGB.
+        1 | 2 | 6 | 14 | 15 => 13,
+        other => other,
+    };
+    match (u8::try_from(primaries), u8::try_from(transfer)) {
+        (Ok(1), Ok(13)) => ColourSpace::Srgb,
+        (Ok(primaries), Ok(transfer)) => ColourSpace::Cicp { primaries, transfer },
+        _ => ColourSpace::Srgb,
+    }
+}
