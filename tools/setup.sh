@@ -7,7 +7,8 @@
 #                           Node packages of tests/ (the default)
 #
 # Programs come from Debian packages and need root; otherwise the command to
-# type is printed. Everything else goes below .tools and tests/clients/node.
+# type is printed. Everything else goes below .tools, tests/clients/node and
+# tests/reference/node.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -69,3 +70,4 @@ fi
 
 tools/python-environment.sh .tools/venv tests/requirements.txt
 tools/node-packages.sh tests/clients/node
+tools/node-packages.sh tests/reference/node

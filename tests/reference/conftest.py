@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 import pictures
-
-HEAD = '[source]\nbucket = "reference-source"\n[processed]\nbucket = "reference-processed"\n'
+from recipes import HEAD
 
 Render = Callable[..., Path]
 

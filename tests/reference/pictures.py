@@ -2,7 +2,7 @@
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,17 +36,43 @@ def eight_bit(values: np.ndarray) -> np.ndarray:
 
 def png(path: Path, samples: np.ndarray, colour_type: int) -> None:
     """A PNG of 8 or 16 bits a sample, which Pillow cannot write for every colour type."""
-    depth = samples.dtype.itemsize * 8
+    path.write_bytes(png_bytes(samples, colour_type, samples.dtype.itemsize * 8))
+
+
+# Of each Adam7 pass: first column, first row, and the steps between columns and rows.
+_ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
+
+
+def png_bytes(
+    samples: np.ndarray,
+    colour_type: int,
+    depth: int,
+    before: Sequence[tuple[bytes, bytes]] = (),
+    after: Sequence[tuple[bytes, bytes]] = (),
+    interlaced: bool = False,
+) -> bytes:
+    """A PNG of any colour type and depth (1–16 bits), with these chunks before and after the pixels.
+
+    Samples: (height, width) or (height, width, channels), each below 2 ** depth.
+    """
     height, width = samples.shape[:2]
-    rows = samples.astype(samples.dtype.newbyteorder(">")).reshape(height, -1)
-    data = b"".join(b"\0" + row.tobytes() for row in rows)
+
+    def rows(part: np.ndarray) -> bytes:
+        flat = part.reshape(part.shape[0], -1)
+        if depth == 16:
+            return b"".join(b"\0" + row.astype(">u2").tobytes() for row in flat)
+        bits = np.unpackbits(flat.astype(np.uint8)[..., None], axis=-1)[..., 8 - depth :]
+        return b"".join(b"\0" + np.packbits(row).tobytes() for row in bits.reshape(flat.shape[0], -1))
+
+    passes = [samples[y::dy, x::dx] for x, y, dx, dy in _ADAM7] if interlaced else [samples]
+    data = zlib.compress(b"".join(rows(part) for part in passes if part.size))
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
-    parts = [b"\x89PNG\r\n\x1a\n", chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(data)), chunk(b"IEND", b"")]
-    path.write_bytes(b"".join(parts))
+    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlaced)
+    parts = [(b"IHDR", header), *before, (b"IDAT", data), *after, (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, body) for kind, body in parts)
 
 
 def _saved(name: str, picture: Callable[[], Image.Image], **options: object) -> tuple[str, Callable[[Path], None]]:
@@ -141,8 +167,16 @@ def with_or_without_alpha(picture: Image.Image) -> Image.Image:
     return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
 
 
+def reduced(picture: Image.Image) -> Image.Image:
+    """Grey of 16 bits as grey of 8, which Pillow's own convert() clips instead of dividing; others as they are."""
+    if picture.mode not in ("I;16", "I;16B", "I"):
+        return picture
+    return Image.fromarray(np.round(np.asarray(picture).astype(np.float64) / 257).astype(np.uint8))
+
+
 def visible(picture: Image.Image) -> np.ndarray:
     """RGBA as numbers 0–255 with colour premultiplied: where nothing is seen, colours are equal."""
+    picture = reduced(picture)
     values = np.asarray(picture.convert("RGBA"), dtype=np.float64)
     values[..., :3] *= values[..., 3:] / 255
     return values
@@ -158,3 +192,23 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
     assert one.shape == other.shape, f"shapes differ: {one.shape} and {other.shape}"
     error = float(np.mean((one - other) ** 2))
     return 99.0 if error == 0 else float(10 * np.log10(255**2 / error))
+
+
+def ssim(one: np.ndarray, other: np.ndarray) -> float:
+    """Structural similarity (Wang et al., 2004) over windows of 7 × 7, the mean of the channels; peak 255.
+
+    Pictures smaller than a window are one window.
+    """
+    assert one.shape == other.shape, f"shapes differ: {one.shape} and {other.shape}"
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        for axis in (0, 1):
+            window = min(7, values.shape[axis])
+            values = np.lib.stride_tricks.sliding_window_view(values, window, axis=axis).mean(axis=-1)
+        return values
+
+    a, b = mean(one), mean(other)
+    variances = mean(one * one) - a * a, mean(other * other) - b * b
+    covariance = mean(one * other) - a * b
+    return float(np.mean((2 * a * b + c1) * (2 * covariance + c2) / ((a * a + b * b + c1) * (sum(variances) + c2))))

@@ -1,66 +1,13 @@
 """Pictures with a colour profile of their own become sRGB, as LittleCMS converts them in Pillow."""
 
 import io
-import struct
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
 import pictures
-
-# Primaries (x, y) and the exponent of the tone curve. White is D65 for all.
-SPACES = {
-    "Display P3": (((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)), "sRGB"),
-    "Adobe RGB (1998)": (((0.640, 0.330), (0.210, 0.710), (0.150, 0.060)), 563 / 256),
-}
-D65, D50 = (0.31271, 0.32902), np.array([0.9642, 1.0, 0.8249])
-BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
-
-
-def xyz(x: float, y: float) -> np.ndarray:
-    return np.array([x / y, 1.0, (1 - x - y) / y])
-
-
-def profile(name: str) -> bytes:
-    """A matrix profile of ICC version 2, made from the space's published numbers (ICC.1:2001-04)."""
-    primaries, gamma = SPACES[name]
-    white = xyz(*D65)
-    columns = np.column_stack([xyz(*point) for point in primaries])
-    to_xyz = columns * np.linalg.solve(columns, white)
-    cones = (BRADFORD @ D50) / (BRADFORD @ white)
-    matrix = np.linalg.inv(BRADFORD) @ np.diag(cones) @ BRADFORD @ to_xyz
-
-    def fixed(values: np.ndarray) -> bytes:
-        return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(float(v) * 65536)) for v in values)
-
-    if gamma == "sRGB":
-        codes = np.linspace(0, 1, 1024)
-        linear = np.where(codes <= 0.04045, codes / 12.92, ((codes + 0.055) / 1.055) ** 2.4)
-        curve = b"curv\0\0\0\0" + struct.pack(">I", 1024) + np.round(linear * 65535).astype(">u2").tobytes()
-    else:
-        curve = b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256))
-    ascii_name = name.encode("ascii") + b"\0"
-    description = b"desc\0\0\0\0" + struct.pack(">I", len(ascii_name)) + ascii_name + bytes(78)
-    tags = {
-        b"desc": description,
-        b"cprt": b"text\0\0\0\0No copyright, made for a test\0",
-        b"wtpt": fixed(D50),
-        b"rXYZ": fixed(matrix[:, 0]),
-        b"gXYZ": fixed(matrix[:, 1]),
-        b"bXYZ": fixed(matrix[:, 2]),
-        b"rTRC": curve,
-        b"gTRC": curve,
-        b"bTRC": curve,
-    }
-    table, body, start = b"", b"", 128 + 4 + 12 * len(tags)
-    for tag, data in tags.items():
-        table += tag + struct.pack(">II", start + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    header = struct.pack(">I4sI4s4s4s", start + len(body), bytes(4), 0x02400000, b"mntr", b"RGB ", b"XYZ ")
-    header += struct.pack(">6H", 2026, 1, 1, 0, 0, 0) + b"acsp" + bytes(28)
-    header += b"".join(struct.pack(">i", round(float(v) * 65536)) for v in D50)
-    return header.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+from profiles import SPACES, profile
 
 
 def to_srgb(picture: Image.Image, data: bytes) -> Image.Image:
