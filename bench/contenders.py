@@ -1,6 +1,6 @@
 """Who is measured at what: one list, so that nobody is left out by accident."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -9,10 +9,44 @@ NODE = "node"
 
 OURS = "minilab"
 
-TITLES = {
-    "widths": "12 MP JPEG to five JPEGs, 2048, 1280, 800, 400 and 160 pixels wide, quality 80",
-    "cells": "12 MP JPEG to the five classic pixelations, 8 to 64 cells a side, full size, quality 75",
+# The quality of our AVIF prints; each peer's is the one whose score comes nearest.
+AVIF_QUALITY = 60
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is made, of which picture, and in which files: `NAME.EXTENSION` for each of `names`."""
+
+    title: str
+    names: tuple[int, ...]
+    format: str = "JPEG"
+    extension: str = "jpg"
+    # Of the picture, which is then made from the photograph; the photograph itself where absent.
+    megapixels: int | None = None
+    # Whether the files are photographs, of which a perceptual score says something.
+    scored: bool = True
+    # Whether peers get the quality at which their file scores as ours does.
+    fitted: bool = False
+
+
+_WIDTHS = (2048, 1280, 800, 400, 160)
+_FIVE = "JPEG to five JPEGs, 2048, 1280, 800, 400 and 160 pixels wide, quality 80"
+
+JOBS = {
+    "widths": Job(f"12 MP {_FIVE}", _WIDTHS),
+    "cells": Job(
+        "12 MP JPEG to the five classic pixelations, 8 to 64 cells a side, full size, quality 75",
+        (8, 16, 32, 48, 64),
+        scored=False,
+    ),
+    "webp": Job("12 MP JPEG to two WebPs, 1280 and 640 pixels wide, quality 80, method 4", (1280, 640), "WEBP", "webp"),
+    "avif": Job("12 MP JPEG to an AVIF, 1280 pixels wide, of equal score", (1280,), "AVIF", "avif", fitted=True),
+    "png": Job("12 MP JPEG to a PNG, 1280 pixels wide", (1280,), "PNG", "png"),
+    "24mp": Job(f"24 MP {_FIVE}", _WIDTHS, megapixels=24),
+    "50mp": Job(f"50 MP {_FIVE}", _WIDTHS, megapixels=50),
+    "100mp": Job(f"100 MP {_FIVE}", _WIDTHS, megapixels=100),
 }
+COLD_START = "cold start"
 
 
 @dataclass(frozen=True)
@@ -23,6 +57,13 @@ class Contender:
     name: str
     how: str
     command: tuple[str, ...]
+    # Of a fitted job: where the search begins, and what is used without one.
+    quality: int | None = None
+
+    def with_quality(self, quality: int) -> "Contender":
+        """The same, at another quality; the worker takes it behind the job's name."""
+        variant = f"{self.command[-1].partition('@')[0]}@{quality}"
+        return replace(self, command=(*self.command[:-1], variant), quality=quality)
 
 
 @dataclass(frozen=True)
@@ -35,12 +76,25 @@ class Target:
     against: str | None = None
 
 
-def _peer(job: str, name: str, how: str, worker: str, variant: str) -> Contender:
+def _peer(job: str, name: str, how: str, worker: str, variant: str, quality: int | None = None) -> Contender:
     if worker.endswith(".mjs"):
         program = (NODE, str(ROOT / "bench" / "node" / worker))
     else:
         program = (PYTHON, str(ROOT / "bench" / "peers" / worker))
-    return Contender(job, name, how, (*program, variant))
+    contender = Contender(job, name, how, (*program, variant))
+    return contender if quality is None else contender.with_quality(quality)
+
+
+def _large(job: str) -> list[Contender]:
+    """The five widths of a larger picture."""
+    return [
+        _peer(job, "sharp", "as documented: one pipeline, cloned", "sharp_worker.mjs", "widths"),
+        _peer(job, "sharp, tuned", "one decode, each print from the one before, plain Huffman", "sharp_worker.mjs", "widths-tuned"),
+        _peer(job, "pyvips", "as documented: thumbnail", "pyvips_worker.py", "widths"),
+        _peer(job, "pyvips, tuned", "one decode, each print from the one before", "pyvips_worker.py", "widths-tuned"),
+        _peer(job, "Pillow", "opened once, each print from the full picture", "pillow_worker.py", "widths"),
+        _peer(job, "Pillow, tuned", "draft, reducing_gap, each print from the one before", "pillow_worker.py", "widths-tuned"),
+    ]
 
 
 PEERS = [
@@ -59,6 +113,24 @@ PEERS = [
     _peer("cells", "Pillow, tuned", "draft at 1/8", "pillow_worker.py", "cells-tuned"),
     _peer("cells", "pyvips, tuned", "one decode at 1/8", "pyvips_worker.py", "cells-tuned"),
     _peer("cells", "OpenCV, tuned", "one decode at 1/8, INTER_AREA", "opencv_worker.py", "cells-tuned"),
+    _peer("webp", "sharp", "as documented: one pipeline, cloned", "sharp_worker.mjs", "webp"),
+    _peer("webp", "sharp, tuned", "one decode, the smaller from the larger", "sharp_worker.mjs", "webp-tuned"),
+    _peer("webp", "pyvips", "as documented: thumbnail", "pyvips_worker.py", "webp"),
+    _peer("webp", "Pillow", "opened once, each print from the full picture", "pillow_worker.py", "webp"),
+    _peer("webp", "Pillow, tuned", "draft, reducing_gap, the smaller from the larger", "pillow_worker.py", "webp-tuned"),
+    _peer("avif", "sharp", "effort 4, its default; 4:4:4, its default", "sharp_worker.mjs", "avif", 50),
+    _peer("avif", "sharp, 4:2:0", "effort 4, chroma subsampled as ours", "sharp_worker.mjs", "avif-420", 50),
+    _peer("avif", "pyvips", "thumbnail; effort 4, its default", "pyvips_worker.py", "avif", 50),
+    _peer("avif", "Pillow", "speed 6, its default", "pillow_worker.py", "avif", 75),
+    _peer("avif", "Pillow, tuned", "draft, reducing_gap; speed 8", "pillow_worker.py", "avif-tuned", 75),
+    _peer("png", "sharp", "as documented: compression level 6, no filters", "sharp_worker.mjs", "png"),
+    _peer("png", "sharp, smaller", "adaptive filters, compression level 9", "sharp_worker.mjs", "png-smaller"),
+    _peer("png", "pyvips", "thumbnail; compression 6, no filters, its defaults", "pyvips_worker.py", "png"),
+    _peer("png", "Pillow", "its defaults", "pillow_worker.py", "png"),
+    _peer("png", "Pillow, smaller", "draft, reducing_gap; optimize", "pillow_worker.py", "png-smaller"),
+    *_large("24mp"),
+    *_large("50mp"),
+    *_large("100mp"),
 ]
 
 TARGETS = {

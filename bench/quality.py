@@ -1,29 +1,51 @@
-"""Are two contenders' files equally good? Dimensions, PSNR and SSIM against a lossless reference."""
+"""Are two contenders' files equally good? Dimensions, SSIMULACRA2, PSNR and SSIM against a lossless reference."""
 
 import io
+import math
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+import ssimulacra2
+from contenders import Job
+
+Image.MAX_IMAGE_PIXELS = 120_000_000
+
 # Pictures of one job count as equally good when ours is at most this much
-# worse, and its files at most this much larger, than a peer's.
+# worse, and its files at most this much larger, than a peer's. Where there are
+# scores, these are what counts, and not PSNR and SSIM.
 PSNR_SLACK_DB = 0.5
 SSIM_SLACK = 0.005
 BYTES_SLACK = 1.03
+SCORE_SLACK = 1.0
+# From here on nobody sees a difference.
+BEST_SCORE = 90.0
 
 
-def references(job: str, source: Path, names: list[int]) -> dict[int, Image.Image]:
+def enlarged(photo: Path, megapixels: int, folder: Path) -> Path:
+    """The photograph in the largest size of its own aspect ratio of at most so many megapixels: a baseline JPEG."""
+    with Image.open(photo) as picture:
+        step = math.gcd(*picture.size)
+        width, height = (side // step for side in picture.size)
+        times = math.isqrt(megapixels * 1_000_000 // (width * height))
+        path = folder / f"{megapixels}mp.jpg"
+        large = picture.convert("RGB").resize((width * times, height * times), Image.Resampling.BICUBIC)
+        large.save(path, "JPEG", quality=90)
+    return path
+
+
+def references(job: Job, source: Path) -> dict[int, Image.Image]:
     """What a job would give without an encoder: Pillow's Lanczos, or its box of cells."""
     picture = Image.open(io.BytesIO(source.read_bytes())).convert("RGB")
-    if job == "widths":
+    if job.scored:
         return {
             width: picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
-            for width in names
+            for width in job.names
         }
     return {
         cells: picture.resize((cells, cells), Image.Resampling.BILINEAR).resize(picture.size, Image.Resampling.NEAREST)
-        for cells in names
+        for cells in job.names
     }
 
 
@@ -56,19 +78,24 @@ def ssim(one: np.ndarray, other: np.ndarray) -> float:
     return float(likeness.mean())
 
 
-def measure(job: str, out: Path, wanted: dict[int, Image.Image]) -> dict[str, object]:
-    """Of one contender's files: sizes, bytes, lowest PSNR and SSIM. Raises when one is missing or has another size."""
+def measure(contender: str, job: Job, out: Path, wanted: dict[int, Image.Image]) -> dict[str, object]:
+    """Of one contender's files: sizes, bytes, lowest score, PSNR and SSIM. Raises when one is missing or has another
+    size. Pictures too small for a score have none."""
     files = []
     for name, reference in wanted.items():
-        path = out / f"{name}.jpg"
+        path = out / f"{name}.{job.extension}"
         if not path.is_file():
-            raise ValueError(f"{job}: {path.name} was not written")
+            raise ValueError(f"{contender}: {path.name} was not written")
+        score = {}
         with Image.open(path) as picture:
-            if picture.format != "JPEG" or picture.size != reference.size:
+            if picture.format != job.format or picture.size != reference.size:
                 raise ValueError(
-                    f"{job}: {path.name} is a {picture.format} of {picture.size}, expected a JPEG of {reference.size}"
+                    f"{contender}: {path.name} is a {picture.format} of {picture.size}, "
+                    f"expected a {job.format} of {reference.size}"
                 )
             one, other = luma(picture), luma(reference)
+            if job.scored and min(reference.size) >= ssimulacra2.SMALLEST_SIDE:
+                score["score"] = round(ssimulacra2.score(reference, picture), 2)
         files.append(
             {
                 "width": reference.width,
@@ -76,13 +103,16 @@ def measure(job: str, out: Path, wanted: dict[int, Image.Image]) -> dict[str, ob
                 "bytes": path.stat().st_size,
                 "psnr_db": round(psnr(one, other), 2),
                 "ssim": round(ssim(one, other), 4),
+                **score,
             }
         )
+    scores = [file["score"] for file in files if "score" in file]
     return {
         "outputs": files,
         "bytes": sum(file["bytes"] for file in files),
         "psnr_db": min(file["psnr_db"] for file in files),
         "ssim": min(file["ssim"] for file in files),
+        **({"score": min(scores)} if scores else {}),
     }
 
 
@@ -92,6 +122,14 @@ def inequality(ours: dict, theirs: dict) -> str:
     if ours["bytes"] > theirs["bytes"] * BYTES_SLACK:
         reasons.append(f"our files are {ours['bytes'] / theirs['bytes'] - 1:.0%} larger")
     pairs = list(zip(ours["outputs"], theirs["outputs"], strict=True))
+    scored = [pair for pair in pairs if all("score" in file for file in pair)]
+    if scored:
+        loss = max(min(theirs["score"], BEST_SCORE) - ours["score"] for ours, theirs in scored)
+        if loss > SCORE_SLACK:
+            reasons.append(f"one of our files scores {loss:.1f} points less")
+        pairs = [pair for pair in pairs if pair not in scored]
+    if not pairs:
+        return "; ".join(reasons)
     loss = max(theirs["psnr_db"] - ours["psnr_db"] for ours, theirs in pairs)
     if loss > PSNR_SLACK_DB:
         reasons.append(f"one of our files has {loss:.1f} dB less PSNR")

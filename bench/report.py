@@ -1,7 +1,17 @@
 """From measured results to the Markdown page. Nothing on that page is written by hand."""
 
 import quality
-from contenders import OURS, TARGETS, TITLES
+from contenders import COLD_START, JOBS, OURS, TARGETS
+
+SCORES = (
+    "The score is SSIMULACRA2: 100 is identical, 90 cannot be told apart, 70 is high quality. Where a table has it, "
+    f"it takes the place of PSNR and SSIM: ours may be {quality.SCORE_SLACK:.0f} point lower, file by file, and above "
+    f"{quality.BEST_SCORE:.0f} all are equal. Pictures with a side below 256 pixels have no score. The reference is "
+    "Pillow's own resize, so that Pillow's PNG is identical to it. The peers' AVIFs have the quality whose score comes "
+    "nearest to ours. The pictures of 24, 50 and 100 megapixels are the photograph enlarged, baseline, quality 90.\n"
+)
+# The jobs of which the README shows every peer; of the others it shows sharp as documented.
+SHOWN_WHOLE = ("widths", "cells")
 
 NEVER_BY_HAND = "<!-- Written by bench/run.py from bench/results. Changes made by hand are lost. -->"
 
@@ -25,12 +35,17 @@ def _table(header: list[str], rows: list[list[str]]) -> str:
 
 def _job(job: str, rows: list[dict]) -> str:
     ours = _ours(rows)
+    scored = all("score" in row for row in rows)
     header = ["", "wall ms", "lowest–highest", "CPU ms", "peak MB", "files kB", "PSNR dB", "SSIM", "wall, ours/theirs"]
+    if scored:
+        header[6:6] = ["score"]
+        header[-1:] = ["kB, ours/theirs", "wall, ours/theirs"]
     lines, notes = [], []
     for row in rows:
-        ratio = ""
+        ratio = smaller = ""
         if ours and row is not ours:
             ratio = f"{_value(ours, 'wall_ms') / _value(row, 'wall_ms'):.2f}"
+            smaller = f"{ours['bytes'] / row['bytes']:.2f}"
             if reason := quality.inequality(ours, row):
                 notes.append(f"{row['name']}: {reason}")
                 ratio += f" [{len(notes)}]"
@@ -43,12 +58,14 @@ def _job(job: str, rows: list[dict]) -> str:
                 f"{_value(row, 'cpu_ms'):.1f}",
                 f"{_megabytes(row['peak_bytes'])}",
                 f"{row['bytes'] / 1e3:.0f}",
+                *([f"{row['score']:.1f}"] if scored else []),
                 f"{row['psnr_db']:.1f}",
                 f"{row['ssim']:.3f}",
+                *([smaller] if scored else []),
                 ratio,
             ]
         )
-    text = f"## {TITLES[job]}\n\n{_table(header, lines)}\n"
+    text = f"## {JOBS[job].title}\n\n{_table(header, lines)}\n"
     if notes:
         text += "\nNot set against each other, because the files are not equally good:\n\n"
         text += "\n".join(f"- [{number}] {note}" for number, note in enumerate(notes, 1)) + "\n"
@@ -116,8 +133,8 @@ def losses(results: dict) -> list[str]:
             for key, word in words.items():
                 if key in row and _value(row, key) < _value(ours, key):
                     found.append(f"{job}, {word}: {row['name']} needs {_value(row, key) / _value(ours, key):.2f} of ours")
-            for key, word, slack in (("psnr_db", "PSNR", 0.1), ("ssim", "SSIM", 0.001)):
-                if key in row and row[key] > ours[key] + slack:
+            for key, word, slack in (("score", "score", 0.1), ("psnr_db", "PSNR", 0.1), ("ssim", "SSIM", 0.001)):
+                if key in row and key in ours and row[key] > ours[key] + slack:
                     found.append(f"{job}, {word}: {row['name']} reaches {row[key]}, ours {ours[key]}")
     return found
 
@@ -138,13 +155,15 @@ def page(results: dict) -> str:
         "PSNR and SSIM in the tables are those of the worst file. Times hold for this machine; ratios travel better. "
         "`make bench` writes this page.\n",
     ]
+    if any("score" in row for rows in results["jobs"].values() for row in rows):
+        parts.append(SCORES)
     if lines := targets(results):
         parts.append(f"## Targets\n\n{_table(['target', 'measured', ''], lines)}\n")
-    for job in ("widths", "cells"):
+    for job in JOBS:
         if job in results["jobs"]:
             parts.append(_job(job, results["jobs"][job]))
-    if "cold start" in results["jobs"]:
-        parts.append(_cold_start(results["jobs"]["cold start"]))
+    if COLD_START in results["jobs"]:
+        parts.append(_cold_start(results["jobs"][COLD_START]))
     if any(_ours(rows) for rows in results["jobs"].values()):
         lost = losses(results)
         parts.append("## Where others are better\n\n" + ("\n".join(f"- {line}" for line in lost) or "Nowhere in this run.") + "\n")
@@ -160,17 +179,17 @@ def summary(results: dict) -> str:
     """The README's table: each job's wall time beside a few peers. A peer whose
     files are not equally good is marked, as on the page."""
     lines = []
-    for job, title in TITLES.items():
-        rows = results["jobs"][job]
+    for job, rows in ((job, results["jobs"][job]) for job in JOBS if job in results["jobs"]):
+        title = JOBS[job].title
         ours = _ours(rows)
         lines.append([title, f"**{ours['wall_ms']['median']:.0f} ms**, {_megabytes(ours['peak_bytes'])} MB", "", ""])
         for row in rows:
-            if row is ours or row["name"].startswith("OpenCV"):
+            if row is ours or row["name"].startswith("OpenCV") or (job not in SHOWN_WHOLE and row["name"] != "sharp"):
                 continue
             ratio = ours["wall_ms"]["median"] / row["wall_ms"]["median"]
             mark = " \\*" if quality.inequality(ours, row) else ""
             lines.append(["", f"{row['name']}{mark}", f"{row['wall_ms']['median']:.0f} ms, {_megabytes(row['peak_bytes'])} MB", f"{ratio:.2f}"])
-    cold = results["jobs"]["cold start"]
+    cold = results["jobs"][COLD_START]
     ours = _ours(cold)
     lines.append(["Cold start, exec to first request", f"**{_value(ours, 'wall_ms'):.1f} ms**", "", ""])
     for row in cold:

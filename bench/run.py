@@ -19,15 +19,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import cold_start
 import contenders
 import quality
 import report
-from contenders import OURS, PEERS, ROOT, Contender
-
-NAMES = {"widths": [2048, 1280, 800, 400, 160], "cells": [8, 16, 32, 48, 64]}
+from contenders import COLD_START, JOBS, OURS, PEERS, ROOT, Contender
 
 
 class Worker:
@@ -81,7 +80,50 @@ def rounds(names: list[str], runs: int) -> list[str]:
     return [names[(start + step) % len(names)] for start in range(runs) for step in range(len(names))]
 
 
+def once(contender: Contender, photo: Path, out: Path) -> None:
+    """Does the job once and leaves its files in `out`."""
+    worker = Worker(contender, photo, out)
+    try:
+        worker.run()
+        worker.end()
+    finally:
+        worker.stop()
+
+
+def fitted(job: str, listed: list[Contender], photo: Path, folder: Path, wanted: dict) -> list[Contender]:
+    """Each peer with the quality at which its file scores nearest to ours."""
+
+    def score(contender: Contender) -> float:
+        once(contender, photo, folder / "fit")
+        return quality.measure(contender.name, JOBS[job], folder / "fit", wanted)["score"]
+
+    ours = next((contender for contender in listed if contender.name == OURS), None)
+    found = list(listed)
+    if ours:
+        target = score(ours)
+        for index, contender in enumerate(listed):
+            if contender.quality is None:
+                continue
+            scores: dict[int, float] = {}
+            low, high = 1, 100
+            while low < high:
+                middle = (low + high) // 2
+                scores[middle] = score(contender.with_quality(middle))
+                low, high = (middle + 1, high) if scores[middle] < target else (low, middle)
+            nearest = min(scores, key=lambda each: abs(scores[each] - target))
+            say(f"  {contender.name}: quality {nearest} scores {scores[nearest]}, ours {target}")
+            found[index] = contender.with_quality(nearest)
+    return [
+        each if each.quality is None else replace(each, how=f"{each.how}; quality {each.quality}") for each in found
+    ]
+
+
 def measure_job(job: str, listed: list[Contender], photo: Path, runs: int, folder: Path) -> list[dict]:
+    if JOBS[job].megapixels:
+        photo = quality.enlarged(photo, JOBS[job].megapixels, folder)
+    wanted = quality.references(JOBS[job], photo)
+    if JOBS[job].fitted:
+        listed = fitted(job, listed, photo, folder, wanted)
     say(f"{job}: {len(listed)} contenders, {runs} rounds")
     workers: dict[str, Worker] = {}
     peaks = {}
@@ -105,7 +147,6 @@ def measure_job(job: str, listed: list[Contender], photo: Path, runs: int, folde
     finally:
         for worker in workers.values():
             worker.stop()
-    wanted = quality.references(job, photo, NAMES[job])
     return [
         {
             "name": contender.name,
@@ -114,7 +155,7 @@ def measure_job(job: str, listed: list[Contender], photo: Path, runs: int, folde
             "cpu_ms": spread([time["cpu_ms"] for time in times[contender.name]]),
             "peak_bytes": int(statistics.median(peaks[contender.name])),
             "idle_bytes": idle[contender.name],
-            **quality.measure(f"{contender.name}, {job}", folder / job / contender.name, wanted),
+            **quality.measure(f"{contender.name}, {job}", JOBS[job], folder / job / contender.name, wanted),
         }
         for contender in listed
     ]
@@ -185,11 +226,12 @@ def say(text: str) -> None:
 
 
 def main() -> int:
+    every = [*JOBS, COLD_START]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo", type=Path, default=ROOT / "examples/photos/dragonfly-12mp.jpg")
     parser.add_argument("--runs", type=int, default=9, help="rounds of each job; the median is reported (default 9)")
     parser.add_argument("--target", type=Path, default=ROOT / "target" / "release", help="folder of examples/bench_job and bootstrap")
-    parser.add_argument("--jobs", nargs="*", choices=["widths", "cells", "cold start"], default=["widths", "cells", "cold start"])
+    parser.add_argument("--jobs", nargs="*", choices=every, default=every)
     parser.add_argument("--peers-only", action="store_true", help="leave minilab out: checks the harness; writes no table")
     parser.add_argument("--dry", action="store_true", help="print the table and write no file")
     arguments = parser.parse_args()
@@ -198,7 +240,7 @@ def main() -> int:
 
     job_program, bootstrap = arguments.target / "examples" / "bench_job", arguments.target / "bootstrap"
     if not arguments.peers_only:
-        for program, needed in ((job_program, {"widths", "cells"}), (bootstrap, {"cold start"})):
+        for program, needed in ((job_program, set(JOBS)), (bootstrap, {COLD_START})):
             if needed & set(arguments.jobs) and not program.is_file():
                 say(f"{program} does not exist: run `make bench`, which builds it, or pass --peers-only")
                 return 2
@@ -216,19 +258,19 @@ def main() -> int:
         "jobs": {},
     }
     with tempfile.TemporaryDirectory(prefix="minilab-bench-") as folder:
-        for job in ("widths", "cells"):
+        for job in JOBS:
             if job not in arguments.jobs:
                 continue
             listed = [peer for peer in PEERS if peer.job == job]
             if not arguments.peers_only:
                 listed.insert(0, contenders.ours(job, job_program))
             results["jobs"][job] = measure_job(job, listed, arguments.photo, arguments.runs, Path(folder))
-    if "cold start" in arguments.jobs:
-        results["jobs"]["cold start"] = measure_cold_start(None if arguments.peers_only else bootstrap, arguments.runs)
+    if COLD_START in arguments.jobs:
+        results["jobs"][COLD_START] = measure_cold_start(None if arguments.peers_only else bootstrap, arguments.runs)
 
     page = report.page(results)
     print(page)
-    complete = not arguments.peers_only and len(arguments.jobs) == 3
+    complete = not arguments.peers_only and set(arguments.jobs) == set(every)
     if complete and not arguments.dry:
         name = re.sub(r"[^a-z0-9]+", "-", results["machine"]["processor"].lower()).strip("-")
         target = ROOT / "bench" / "results" / f"{results['date']}-{name}-{results['machine']['cores']}-cores.json"

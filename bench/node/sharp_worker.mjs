@@ -10,6 +10,9 @@ const WIDTHS = [2048, 1280, 800, 400, 160];
 const WIDTHS_QUALITY = 80;
 const CELLS = [8, 16, 32, 48, 64];
 const CELLS_QUALITY = 75;
+const WEBP_WIDTHS = [1280, 640];
+const WEBP = { quality: 80, effort: 4 };
+const SINGLE_WIDTH = 1280;
 
 async function widths(source) {
   const pipeline = sharp(source);
@@ -72,8 +75,57 @@ async function cellsTuned(source) {
   return Object.fromEntries(CELLS.map((n, i) => [`${n}.jpg`, files[i]]));
 }
 
-const jobs = { widths, "widths-tuned": widthsTuned, cells, "cells-plain": cellsPlain, "cells-tuned": cellsTuned };
-const [name, input, out] = process.argv.slice(2);
+async function webp(source) {
+  const pipeline = sharp(source);
+  const files = await Promise.all(
+    WEBP_WIDTHS.map((width) => pipeline.clone().resize({ width }).webp(WEBP).toBuffer()),
+  );
+  return Object.fromEntries(WEBP_WIDTHS.map((width, i) => [`${width}.webp`, files[i]]));
+}
+
+async function webpTuned(source) {
+  const { data, info } = await sharp(source)
+    .resize({ width: WEBP_WIDTHS[0] })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  const raw = { width: info.width, height: info.height, channels: info.channels };
+  const files = await Promise.all(
+    WEBP_WIDTHS.map((width) => sharp(data, { raw }).resize({ width }).webp(WEBP).toBuffer()),
+  );
+  return Object.fromEntries(WEBP_WIDTHS.map((width, i) => [`${width}.webp`, files[i]]));
+}
+
+const single = (source) => sharp(source).resize({ width: SINGLE_WIDTH });
+
+async function avif(source, options = {}) {
+  const file = await single(source).avif({ quality: chosenQuality, effort: 4, ...options }).toBuffer();
+  return { [`${SINGLE_WIDTH}.avif`]: file };
+}
+
+const avif420 = (source) => avif(source, { chromaSubsampling: "4:2:0" });
+
+async function png(source, options = {}) {
+  return { [`${SINGLE_WIDTH}.png`]: await single(source).png(options).toBuffer() };
+}
+
+const pngSmaller = (source) => png(source, { adaptiveFiltering: true, compressionLevel: 9 });
+
+const jobs = {
+  widths,
+  "widths-tuned": widthsTuned,
+  cells,
+  "cells-plain": cellsPlain,
+  "cells-tuned": cellsTuned,
+  webp,
+  "webp-tuned": webpTuned,
+  avif: (source) => avif(source),
+  "avif-420": avif420,
+  png: (source) => png(source),
+  "png-smaller": pngSmaller,
+};
+const [variant, input, out] = process.argv.slice(2);
+const [name, quality] = variant.split("@");
+const chosenQuality = Number(quality);
 const job = jobs[name];
 // libvips would otherwise answer the second run from its operation cache.
 sharp.cache(false);

@@ -3,8 +3,11 @@
 import io
 
 from PIL import Image
-from worker import CELLS, CELLS_QUALITY, WIDTHS, WIDTHS_QUALITY, serve
+from worker import CELLS, CELLS_QUALITY, CHOSEN_QUALITY, SINGLE_WIDTH, WEBP_METHOD, WEBP_QUALITY, WEBP_WIDTHS
+from worker import WIDTHS, WIDTHS_QUALITY, serve
 
+# Pillow warns from 89 megapixels on.
+Image.MAX_IMAGE_PIXELS = 120_000_000
 LANCZOS, BILINEAR, NEAREST = Image.Resampling.LANCZOS, Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 
@@ -72,6 +75,66 @@ def cells_tuned(source: bytes) -> dict[str, bytes]:
     return files
 
 
+def encoded(picture: Image.Image, kind: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, kind, **options)
+    return out.getvalue()
+
+
+def resized(source: bytes, width: int) -> Image.Image:
+    picture = Image.open(io.BytesIO(source))
+    return picture.resize((width, round(picture.height * width / picture.width)), LANCZOS)
+
+
+def resized_tuned(source: bytes, width: int) -> Image.Image:
+    picture = Image.open(io.BytesIO(source))
+    size = (width, round(picture.height * width / picture.width))
+    picture.draft("RGB", size)
+    return picture.resize(size, LANCZOS, reducing_gap=2.0)
+
+
+def webp(source: bytes) -> dict[str, bytes]:
+    """Open once, resize each print from the full picture."""
+    picture = Image.open(io.BytesIO(source))
+    picture.load()
+    files = {}
+    for width in WEBP_WIDTHS:
+        smaller = picture.resize((width, round(picture.height * width / picture.width)), LANCZOS)
+        files[f"{width}.webp"] = encoded(smaller, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD)
+    return files
+
+
+def webp_tuned(source: bytes) -> dict[str, bytes]:
+    """`draft`, and the smaller from the larger."""
+    picture = resized_tuned(source, WEBP_WIDTHS[0])
+    full = picture.size
+    files = {}
+    for width in WEBP_WIDTHS:
+        picture = picture.resize((width, round(full[1] * width / full[0])), LANCZOS, reducing_gap=2.0)
+        files[f"{width}.webp"] = encoded(picture, "WEBP", quality=WEBP_QUALITY, method=WEBP_METHOD)
+    return files
+
+
+def avif(source: bytes) -> dict[str, bytes]:
+    """Everything but the quality by default: speed 6, 4:2:0."""
+    return {f"{SINGLE_WIDTH}.avif": encoded(resized(source, SINGLE_WIDTH), "AVIF", quality=CHOSEN_QUALITY)}
+
+
+def avif_tuned(source: bytes) -> dict[str, bytes]:
+    """`draft`, and a faster encode."""
+    picture = resized_tuned(source, SINGLE_WIDTH)
+    return {f"{SINGLE_WIDTH}.avif": encoded(picture, "AVIF", quality=CHOSEN_QUALITY, speed=8)}
+
+
+def png(source: bytes) -> dict[str, bytes]:
+    return {f"{SINGLE_WIDTH}.png": encoded(resized(source, SINGLE_WIDTH), "PNG")}
+
+
+def png_smaller(source: bytes) -> dict[str, bytes]:
+    """`draft`, and zlib's best compression."""
+    return {f"{SINGLE_WIDTH}.png": encoded(resized_tuned(source, SINGLE_WIDTH), "PNG", optimize=True)}
+
+
 serve(
     {
         "widths": widths,
@@ -79,5 +142,11 @@ serve(
         "cells-tutorial": cells_tutorial,
         "cells": cells_once,
         "cells-tuned": cells_tuned,
+        "webp": webp,
+        "webp-tuned": webp_tuned,
+        "avif": avif,
+        "avif-tuned": avif_tuned,
+        "png": png,
+        "png-smaller": png_smaller,
     }
 )

@@ -1,7 +1,8 @@
 """libvips through pyvips."""
 
 import pyvips
-from worker import CELLS, CELLS_QUALITY, WIDTHS, WIDTHS_QUALITY, serve
+from worker import CELLS, CELLS_QUALITY, CHOSEN_QUALITY, SINGLE_WIDTH, WEBP_METHOD, WEBP_QUALITY, WEBP_WIDTHS
+from worker import WIDTHS, WIDTHS_QUALITY, serve
 
 
 def widths(source: bytes) -> dict[str, bytes]:
@@ -34,4 +35,23 @@ def cells(source: bytes) -> dict[str, bytes]:
     return files
 
 
-serve({"widths": widths, "widths-tuned": widths_tuned, "cells-tuned": cells})
+def webp(source: bytes) -> dict[str, bytes]:
+    return {
+        f"{width}.webp": pyvips.Image.thumbnail_buffer(source, width).webpsave_buffer(Q=WEBP_QUALITY, effort=WEBP_METHOD)
+        for width in WEBP_WIDTHS
+    }
+
+
+def avif(source: bytes) -> dict[str, bytes]:
+    """Chroma is subsampled below quality 90, by default."""
+    picture = pyvips.Image.thumbnail_buffer(source, SINGLE_WIDTH)
+    return {f"{SINGLE_WIDTH}.avif": picture.heifsave_buffer(compression="av1", Q=CHOSEN_QUALITY, effort=4)}
+
+
+def png(source: bytes) -> dict[str, bytes]:
+    return {f"{SINGLE_WIDTH}.png": pyvips.Image.thumbnail_buffer(source, SINGLE_WIDTH).pngsave_buffer()}
+
+
+serve(
+    {"widths": widths, "widths-tuned": widths_tuned, "cells-tuned": cells, "webp": webp, "avif": avif, "png": png}
+)

@@ -1,6 +1,7 @@
 """The protocol between the harness and a contender written in Python.
 
-A contender is started as `program JOB INPUT OUT_DIR`. It reads the picture's
+A contender is started as `program JOB INPUT OUT_DIR`, where JOB may end in
+`@QUALITY` for jobs whose quality the harness chooses. It reads the picture's
 bytes, prints `{"ready": true, "idle_bytes": N}` and then, for each line "run"
 on standard input, does the job once from those bytes to encoded files in memory
 and prints `{"wall_ms": …, "cpu_ms": …}`. At the line "end" it writes the last
@@ -19,6 +20,12 @@ WIDTHS = (2048, 1280, 800, 400, 160)
 WIDTHS_QUALITY = 80
 CELLS = (8, 16, 32, 48, 64)
 CELLS_QUALITY = 75
+WEBP_WIDTHS = (1280, 640)
+WEBP_QUALITY = 80
+WEBP_METHOD = 4
+SINGLE_WIDTH = 1280
+JOB, _, _quality = sys.argv[1].partition("@")
+CHOSEN_QUALITY = int(_quality or 0)
 
 Job = Callable[[bytes], dict[str, bytes]]
 
@@ -36,9 +43,9 @@ def say(**fields: object) -> None:
 
 
 def serve(jobs: dict[str, Job]) -> None:
-    """Runs the protocol above; file names are `WIDTH.jpg` and `CELLS.jpg`."""
-    name, source, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    job = jobs[name]
+    """Runs the protocol above; file names are `WIDTH.jpg` and `CELLS.jpg`, or of another extension."""
+    source, out = Path(sys.argv[2]), Path(sys.argv[3])
+    job = jobs[JOB]
     picture = source.read_bytes()
     say(ready=True, idle_bytes=peak_bytes())
     files: dict[str, bytes] = {}
