@@ -61,8 +61,14 @@ soak:
 # A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
 FUZZ_SECONDS ?= 60
 fuzz:
-	for target in decode event recipe policy; do \
+	for target in event recipe policy; do \
 	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
+	done
+	for area in jpeg png webp gif avif heic jxl tiff bmp ico qoi svg animation orientation colour; do \
+	  mkdir -p fuzz/corpus/decode-$$area fuzz/seeds/$$area; \
+	  for case in tests/golden/$$area/*/; do cp $$case/input.* fuzz/seeds/$$area/$$(basename $$case); done; \
+	  $(CARGO) +nightly fuzz run decode fuzz/corpus/decode-$$area fuzz/seeds/$$area -- \
+	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -max_len=65536 || exit 1; \
 	done
 
 clean:

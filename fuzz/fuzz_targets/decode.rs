@@ -1,5 +1,6 @@
 //! Any bytes through `inspect` and `render`: they are answered, without a panic
-//! and within the limits. Seed it with `tests/golden/*/*/input.*`.
+//! and within the limits. `make fuzz` seeds it with each area of tests/golden in
+//! turn, so that every decoder is reached.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -12,6 +13,8 @@ const LIMITS: Limits = Limits {
     side: 4_000,
     frames: 20,
     memory: 128 << 20,
+    output_bytes: 16 << 20,
+    seconds: 10,
     threads: 1,
 };
 
@@ -43,6 +46,25 @@ static RECIPE: LazyLock<Recipe> = LazyLock::new(|| {
         key = "4-{key}.png"
         resize = { width = 60 }
         format = "png"
+        colour = "keep"
+        [[output]]
+        key = "5-{key}.png"
+        trim = true
+        resize = { width = 20, height = 20, fit = "cover", position = "attention" }
+        rotate = 90
+        rounded = "50%"
+        format = "png"
+        [[output]]
+        key = "6-{key}.jpg"
+        crop = { left = "10%", top = 1, width = "50%" }
+        resize = { width = 30, linear = true }
+        blur = 2
+        sharpen = true
+        grayscale = true
+        format = "jpeg"
+        [[output]]
+        key = "7-{key}.json"
+        format = "manifest"
         "##,
     )
     .expect("the recipe is valid")
