@@ -7,6 +7,8 @@
 
 use super::actions::{self, Facts, Need};
 use super::exchange::{self, Exchange};
+use super::signing;
+use super::tolerance::Verified;
 use crate::iam::{Authority, RequestContext, SessionError};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
@@ -33,12 +35,11 @@ impl S3Access for Gate {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let exchange = cx.extensions_mut().get::<Exchange>().cloned().unwrap_or_default();
         let query = cx.uri().query().unwrap_or_default().to_owned();
-        let parameter = |name: &str| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
-        };
-        if let Some(credentials) = cx.credentials() {
+        let parameter = |name: &str| parameter(&query, name);
+        signing::check(cx.headers(), &parameter)?;
+        let verified = cx.extensions_mut().get::<Verified>().cloned();
+        let credentials = cx.credentials().or_else(|| verified.as_ref().map(Verified::credentials));
+        if let Some(credentials) = credentials {
             let token = match cx.headers().get("x-amz-security-token") {
                 Some(value) => Some(String::from_utf8_lossy(value.as_bytes()).into_owned()),
                 None => parameter("X-Amz-Security-Token").or_else(|| parameter("x-amz-security-token")),
@@ -55,17 +56,22 @@ impl S3Access for Gate {
             header: &|name| headers.get(name).and_then(|value| value.to_str().ok()),
         };
         // A form's key is known later, but an anonymous form is refused before it is read further.
-        if cx.credentials().is_none() && matches!(facts.operation, "DeleteObjects" | "PostObject") {
+        if credentials.is_none() && matches!(facts.operation, "DeleteObjects" | "PostObject") {
             let action = if facts.operation == "PostObject" { "s3:PutObject" } else { "s3:DeleteObject" };
             let resource = actions::object_arn(facts.bucket.unwrap_or_default(), "*");
             let need = Need { action: action.to_owned(), resource, context: RequestContext::new() };
             return self.require(None, &need, &exchange);
         }
         for need in actions::needs(&facts)? {
-            self.require(cx.credentials(), &need, &exchange)?;
+            self.require(credentials, &need, &exchange)?;
         }
         Ok(())
     }
+}
+
+/// The first value of a query parameter, decoded.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 impl Gate {

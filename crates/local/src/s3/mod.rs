@@ -7,8 +7,10 @@
 
 mod access;
 mod actions;
+mod attributes;
 mod buckets;
 mod conditions;
+mod cors;
 mod error;
 mod exchange;
 mod fields;
@@ -18,7 +20,10 @@ mod objects;
 mod reads;
 mod server;
 mod service;
+mod settings;
+mod signing;
 mod tagging;
+mod tolerance;
 mod uploads;
 
 pub use server::{S3Settings, serve};

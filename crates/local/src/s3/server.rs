@@ -4,11 +4,14 @@
 //! checks. Refuses: a service without an [`Authority`].
 
 use super::access::Gate;
-use super::exchange::Exchange;
+use super::cors::{self, CorsRule};
+use super::exchange::{self, Exchange};
 use super::service::Service;
+use super::tolerance::Tolerance;
 use crate::iam::Authority;
-use crate::storage::Storage;
-use http::Request;
+use crate::storage::{Setting, Storage, StorageError};
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, Method, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -44,6 +47,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const MAX_XML: usize = 8 * 1024 * 1024;
 /// Largest file of a form upload, which `s3s` gathers in memory.
 const MAX_FORM_FILE: u64 = 64 * 1024 * 1024;
+/// Most bytes of a form's fields together, as S3 documents it.
+const MAX_FORM_FIELDS: usize = 20 * 1024;
 
 /// Serves S3 on `listener` until `shutdown`, then lets requests under way end.
 pub async fn serve(
@@ -54,7 +59,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let region: Arc<str> = storage.place().region.as_str().into();
-    let service = build(storage, authority, settings);
+    let service = Front { service: build(Arc::clone(&storage), authority, &settings), storage, domains: settings.domains.into() };
     let graceful = GracefulShutdown::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -80,7 +85,7 @@ pub async fn serve(
 
 fn connect(
     stream: TcpStream,
-    service: S3Service,
+    service: Front,
     (peer, region): (SocketAddr, Arc<str>),
     graceful: &GracefulShutdown,
 ) {
@@ -100,31 +105,114 @@ fn connect(
     });
 }
 
-async fn answer(
+/// What stands before the protocol: what `s3s` does not know or answers otherwise than S3.
+#[derive(Clone)]
+struct Front {
     service: S3Service,
+    storage: Arc<Storage>,
+    domains: Arc<[String]>,
+}
+
+async fn answer(
+    front: Front,
     exchange: Exchange,
     request: Request<Incoming>,
 ) -> Result<http::Response<Body>, s3s::HttpError> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    if let Some(refusal) = ambiguous(request.headers()) {
+        return Ok(exchange.finish(&method, &path, refusal));
+    }
+    if method == Method::OPTIONS {
+        let response = front.preflight(&request).await;
+        return Ok(exchange.finish(&method, &path, response));
+    }
+    let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let bucket = origin.as_ref().and_then(|_| front.bucket(&request));
     let mut request = request.map(Body::from);
     request.extensions_mut().insert(exchange.clone());
-    let response = service.call(request).await?;
-    Ok(exchange.finish(&method, &path, response))
+    let response = front.service.call(request).await?;
+    let mut response = exchange.finish(&method, &path, response);
+    if let (Some(origin), Some(bucket)) = (origin, bucket) {
+        let rules = front.rules(bucket).await;
+        cors::decorate(&rules, &origin, method.as_str(), response.headers_mut());
+    }
+    Ok(response)
 }
 
-fn build(storage: Arc<Storage>, authority: Arc<Authority>, settings: S3Settings) -> S3Service {
+/// Two hosts, and the signature may cover one while the other names the bucket.
+fn ambiguous(headers: &HeaderMap) -> Option<http::Response<Body>> {
+    let hosts = headers.get_all(HOST).iter().count();
+    (hosts != 1).then(|| exchange::refusal(400, "InvalidRequest", "A request has exactly one Host header"))
+}
+
+impl Front {
+    /// The bucket that a request names in its host or path.
+    fn bucket(&self, request: &Request<Incoming>) -> Option<String> {
+        let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        bucket_of_host(host, &self.domains).or_else(|| {
+            let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+            Some(percent_encoding::percent_decode_str(first).decode_utf8_lossy().into_owned())
+        })
+    }
+
+    /// The bucket's CORS rules; none for a bucket that is not there.
+    async fn rules(&self, bucket: String) -> Vec<CorsRule> {
+        let storage = Arc::clone(&self.storage);
+        let found = tokio::task::spawn_blocking(move || storage.setting(&bucket, Setting::Cors)).await;
+        match found {
+            Ok(Ok(rules)) => rules.unwrap_or_default(),
+            Ok(Err(StorageError::NoSuchBucket(_))) => Vec::new(),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the cors rules could not be read");
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::error!(%error, "the cors rules could not be read");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn preflight(&self, request: &Request<Incoming>) -> http::Response<Body> {
+        let rules = match self.bucket(request) {
+            Some(bucket) => self.rules(bucket).await,
+            None => Vec::new(),
+        };
+        match cors::preflight(&rules, request.headers()) {
+            Ok(headers) => {
+                let mut response = http::Response::new(Body::empty());
+                *response.headers_mut() = headers;
+                response
+            }
+            Err(refusal) => {
+                let (status, code, message) = refusal.words();
+                exchange::refusal(status, code, message)
+            }
+        }
+    }
+}
+
+/// Two services over one storage: what the outer cannot read and S3 ignores, it hands to the inner.
+fn build(storage: Arc<Storage>, authority: Arc<Authority>, settings: &S3Settings) -> S3Service {
     let gate = Gate { authority };
-    let domains = settings.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
-    let mut builder = S3ServiceBuilder::new(Service::new(storage, gate.clone(), settings.functions));
-    builder.set_auth(gate.clone());
-    builder.set_access(gate);
-    builder.set_host(Hosts { domains });
-    let mut config = S3Config::default();
-    config.xml_max_body_size = MAX_XML;
-    config.post_object_max_file_size = MAX_FORM_FILE;
-    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-    builder.build()
+    let new = || {
+        let service = Service::new(Arc::clone(&storage), gate.clone(), settings.functions.clone());
+        let domains = settings.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
+        let mut builder = S3ServiceBuilder::new(service);
+        builder.set_auth(gate.clone());
+        builder.set_access(gate.clone());
+        builder.set_host(Hosts { domains });
+        let mut config = S3Config::default();
+        config.xml_max_body_size = MAX_XML;
+        config.post_object_max_file_size = MAX_FORM_FILE;
+        config.form_max_fields_size = MAX_FORM_FIELDS;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        builder
+    };
+    let mut outer = new();
+    outer.set_route(Tolerance { inner: new().build() });
+    outer.build()
 }
 
 /// Which hosts carry a bucket's name.

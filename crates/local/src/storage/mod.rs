@@ -8,6 +8,7 @@
 
 mod blob;
 mod bucket;
+mod completion;
 mod digest;
 mod error;
 mod listing;
@@ -15,6 +16,7 @@ mod multipart;
 mod object;
 mod record;
 mod schema;
+mod settings;
 mod transfer;
 
 pub use blob::Recovery;
@@ -22,10 +24,12 @@ pub use bucket::{BucketInfo, Versioning};
 pub use digest::{Algorithm, Coverage, Digests, ObjectChecksum, decode, decode_md5};
 pub use error::{OpenError, StorageError};
 pub use listing::{Cursor, Page, Paging, VersionEntry};
+pub use completion::StoredPart;
 pub use multipart::{CompletedPart, NewUpload, PartInfo, UploadInfo};
 pub use object::{Deleted, NewObject, Stored, WriteCondition};
 pub use record::{Attributes, EtagMatch, ObjectInfo};
 pub use schema::SCHEMA;
+pub use settings::Setting;
 pub use transfer::{BodyError, ObjectReader, Received, Reception};
 
 use crate::database::Database;
