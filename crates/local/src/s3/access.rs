@@ -7,6 +7,7 @@
 
 use super::actions::{self, Facts, Need};
 use super::exchange::{self, Exchange};
+use super::policy::Policies;
 use super::signing;
 use super::tolerance::Verified;
 use crate::iam::{Authority, RequestContext, SessionError};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) authority: Arc<Authority>,
+    pub(crate) policies: Arc<Policies>,
 }
 
 #[async_trait::async_trait]
@@ -86,7 +88,10 @@ impl Gate {
         context.replace("aws:SourceIp", exchange.peer.ip().to_string());
         context.replace("aws:SecureTransport", "false");
         let key = credentials.map(|credentials| credentials.access_key.as_str());
-        let decision = self.authority.authorize(key, &need.action, &need.resource, &context);
+        let bucket = need.resource.strip_prefix("arn:aws:s3:::").and_then(|path| path.split('/').next());
+        let held = bucket.and_then(|bucket| self.policies.of(bucket));
+        let policy = held.as_ref().filter(|held| key.is_some() || !held.restricted).map(|held| &held.policy);
+        let decision = self.authority.authorize_with(key, &need.action, &need.resource, &context, policy);
         if decision.is_allowed() {
             return Ok(());
         }

@@ -79,8 +79,10 @@ fn page(
     after: i32,
     limit: i32,
 ) -> d::GetObjectAttributesParts {
-    let mut output =
-        d::GetObjectAttributesParts { total_parts_count: Some(total), ..d::GetObjectAttributesParts::default() };
+    let mut output = d::GetObjectAttributesParts {
+        total_parts_count: Some(total),
+        ..d::GetObjectAttributesParts::default()
+    };
     let (Some(mut parts), Some(checksum)) = (parts, &info.checksum) else { return output };
     parts.retain(|part| part.number as i32 > after);
     let truncated = parts.len() > limit as usize;

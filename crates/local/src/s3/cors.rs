@@ -51,13 +51,9 @@ impl Refusal {
     /// Status, code and message.
     pub(crate) fn words(self) -> (u16, &'static str, &'static str) {
         match self {
-            Self::NoOrigin => {
-                (400, "BadRequest", "Insufficient information. Origin request header needed.")
-            }
+            Self::NoOrigin => (400, "BadRequest", "Insufficient information. Origin request header needed."),
             Self::NoMethod => (400, "BadRequest", "Invalid Access-Control-Request-Method: null"),
-            Self::Disabled => {
-                (403, "AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.")
-            }
+            Self::Disabled => (403, "AccessForbidden", "CORSResponse: CORS is not enabled for this bucket."),
             Self::NoRule => (
                 403,
                 "AccessForbidden",
@@ -175,10 +171,7 @@ fn rule(given: d::CORSRule) -> S3Result<CorsRule> {
     }
     for (name, values) in [("AllowedOrigin", &rule.origins), ("AllowedHeader", &rule.headers)] {
         if let Some(value) = values.iter().find(|value| value.matches('*').count() > 1) {
-            return Err(s3_error!(
-                InvalidRequest,
-                "{name} \"{value}\" can not have more than one wildcard."
-            ));
+            return Err(s3_error!(InvalidRequest, "{name} \"{value}\" can not have more than one wildcard."));
         }
     }
     if let Some(value) = rule.exposed.iter().find(|value| value.contains('*')) {
@@ -263,7 +256,10 @@ mod tests {
     }
 
     fn asked(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub(crate) struct Exchange {
     pub(crate) region: Arc<str>,
 }
 
+/// Marks a response that S3 answers with 204 and `s3s` with 200.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoContent;
+
 impl Default for Exchange {
     fn default() -> Self {
         Self::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), "us-east-1".into())
@@ -57,6 +61,10 @@ impl Exchange {
         // `s3s` answers 206 to a GET of a range, and forgets it for HEAD.
         if parts.status == StatusCode::OK && parts.headers.contains_key(CONTENT_RANGE) {
             parts.status = StatusCode::PARTIAL_CONTENT;
+        }
+        if parts.status == StatusCode::OK && parts.extensions.get::<NoContent>().is_some() {
+            parts.status = StatusCode::NO_CONTENT;
+            parts.headers.remove(CONTENT_LENGTH);
         }
         let failed = parts.status.is_client_error() || parts.status.is_server_error();
         if parts.status == StatusCode::NOT_MODIFIED || (failed && method == Method::HEAD) {
@@ -102,7 +110,8 @@ fn restate(document: &Bytes, region: &str) -> Option<(StatusCode, Bytes)> {
     };
     if message.starts_with("invalid credential region") {
         // Clients that sign for a guessed region, such as s3cmd's "US", learn the right one from this error.
-        let words = format!("The authorization header is malformed; the region is wrong; expecting '{region}'");
+        let words =
+            format!("The authorization header is malformed; the region is wrong; expecting '{region}'");
         let more = format!("<Region>{region}</Region>");
         return Some((StatusCode::BAD_REQUEST, error("AuthorizationHeaderMalformed", &words, &more)));
     }
@@ -245,7 +254,11 @@ mod tests {
     fn errors_are_restated_as_s3_words_them() {
         let cases = [
             ("InvalidRequest", "invalid credential region: US", Some((400, "AuthorizationHeaderMalformed"))),
-            ("InvalidPolicyDocument", "Policy condition 'eq' for field 'key' failed", Some((403, "AccessDenied"))),
+            (
+                "InvalidPolicyDocument",
+                "Policy condition 'eq' for field 'key' failed",
+                Some((403, "AccessDenied")),
+            ),
             ("InvalidRequest", "invalid header: authorization", Some((400, "AuthorizationHeaderMalformed"))),
             ("InvalidRequest", "missing header: x-amz-date", Some((403, "AccessDenied"))),
             ("NoSuchKey", "The specified key does not exist.", None),

@@ -17,6 +17,7 @@ mod fields;
 mod listings;
 mod notifications;
 mod objects;
+mod policy;
 mod reads;
 mod server;
 mod service;

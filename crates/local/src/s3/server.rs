@@ -6,13 +6,14 @@
 use super::access::Gate;
 use super::cors::{self, CorsRule};
 use super::exchange::{self, Exchange};
+use super::policy;
 use super::service::Service;
 use super::tolerance::Tolerance;
 use crate::iam::Authority;
 use crate::storage::{Setting, Storage, StorageError};
-use http::header::{HOST, ORIGIN};
-use http::{HeaderMap, Method, Request};
-use hyper::body::Incoming;
+use http::header::{CONNECTION, HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -59,7 +60,13 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let region: Arc<str> = storage.place().region.as_str().into();
-    let service = Front { service: build(Arc::clone(&storage), authority, &settings), storage, domains: settings.domains.into() };
+    let policies = {
+        let storage = Arc::clone(&storage);
+        tokio::task::spawn_blocking(move || policy::load(&storage)).await.map_err(io::Error::other)??
+    };
+    let gate = Gate { authority, policies };
+    let service =
+        Front { service: build(&storage, &gate, &settings), storage, domains: settings.domains.into() };
     let graceful = GracefulShutdown::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -129,10 +136,16 @@ async fn answer(
     }
     let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let bucket = origin.as_ref().and_then(|_| front.bucket(&request));
+    let has_body = !request.body().is_end_stream();
     let mut request = request.map(Body::from);
     request.extensions_mut().insert(exchange.clone());
     let response = front.service.call(request).await?;
     let mut response = exchange.finish(&method, &path, response);
+    // What is left of a refused upload would be taken for the next request: hyper then closes, and the client
+    // must know, or it sends that request into a closed connection.
+    if has_body && (response.status().is_client_error() || response.status().is_server_error()) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if let (Some(origin), Some(bucket)) = (origin, bucket) {
         let rules = front.rules(bucket).await;
         cors::decorate(&rules, &origin, method.as_str(), response.headers_mut());
@@ -194,10 +207,9 @@ impl Front {
 }
 
 /// Two services over one storage: what the outer cannot read and S3 ignores, it hands to the inner.
-fn build(storage: Arc<Storage>, authority: Arc<Authority>, settings: &S3Settings) -> S3Service {
-    let gate = Gate { authority };
+fn build(storage: &Arc<Storage>, gate: &Gate, settings: &S3Settings) -> S3Service {
     let new = || {
-        let service = Service::new(Arc::clone(&storage), gate.clone(), settings.functions.clone());
+        let service = Service::new(Arc::clone(storage), gate.clone(), settings.functions.clone());
         let domains = settings.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
         let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(gate.clone());

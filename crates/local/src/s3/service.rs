@@ -264,39 +264,66 @@ impl S3 for Service {
         self.do_put_cors(req).await
     }
 
-    async fn delete_bucket_cors(&self, req: S3Request<d::DeleteBucketCorsInput>) -> Answer<d::DeleteBucketCorsOutput> {
+    async fn delete_bucket_cors(
+        &self,
+        req: S3Request<d::DeleteBucketCorsInput>,
+    ) -> Answer<d::DeleteBucketCorsOutput> {
         self.do_delete_cors(req).await
     }
 
-    async fn get_bucket_tagging(&self, req: S3Request<d::GetBucketTaggingInput>) -> Answer<d::GetBucketTaggingOutput> {
+    async fn get_bucket_tagging(
+        &self,
+        req: S3Request<d::GetBucketTaggingInput>,
+    ) -> Answer<d::GetBucketTaggingOutput> {
         self.do_get_bucket_tags(req).await
     }
 
-    async fn put_bucket_tagging(&self, req: S3Request<d::PutBucketTaggingInput>) -> Answer<d::PutBucketTaggingOutput> {
+    async fn put_bucket_tagging(
+        &self,
+        req: S3Request<d::PutBucketTaggingInput>,
+    ) -> Answer<d::PutBucketTaggingOutput> {
         self.do_put_bucket_tags(req).await
     }
 
-    async fn delete_bucket_tagging(&self, req: S3Request<d::DeleteBucketTaggingInput>) -> Answer<d::DeleteBucketTaggingOutput> {
+    async fn delete_bucket_tagging(
+        &self,
+        req: S3Request<d::DeleteBucketTaggingInput>,
+    ) -> Answer<d::DeleteBucketTaggingOutput> {
         self.do_delete_bucket_tags(req).await
     }
 
-    async fn get_public_access_block(&self, req: S3Request<d::GetPublicAccessBlockInput>) -> Answer<d::GetPublicAccessBlockOutput> {
+    async fn get_public_access_block(
+        &self,
+        req: S3Request<d::GetPublicAccessBlockInput>,
+    ) -> Answer<d::GetPublicAccessBlockOutput> {
         self.do_get_public_access(req).await
     }
 
-    async fn put_public_access_block(&self, req: S3Request<d::PutPublicAccessBlockInput>) -> Answer<d::PutPublicAccessBlockOutput> {
+    async fn put_public_access_block(
+        &self,
+        req: S3Request<d::PutPublicAccessBlockInput>,
+    ) -> Answer<d::PutPublicAccessBlockOutput> {
         self.do_put_public_access(req).await
     }
 
-    async fn delete_public_access_block(&self, req: S3Request<d::DeletePublicAccessBlockInput>) -> Answer<d::DeletePublicAccessBlockOutput> {
+    async fn delete_public_access_block(
+        &self,
+        req: S3Request<d::DeletePublicAccessBlockInput>,
+    ) -> Answer<d::DeletePublicAccessBlockOutput> {
         self.do_delete_public_access(req).await
     }
 
-    async fn get_bucket_ownership_controls(&self, req: S3Request<d::GetBucketOwnershipControlsInput>) -> Answer<d::GetBucketOwnershipControlsOutput> {
+    async fn get_bucket_ownership_controls(
+        &self,
+        req: S3Request<d::GetBucketOwnershipControlsInput>,
+    ) -> Answer<d::GetBucketOwnershipControlsOutput> {
         self.do_get_ownership(req).await
     }
 
-    async fn put_bucket_ownership_controls(&self, req: S3Request<d::PutBucketOwnershipControlsInput>) -> Answer<d::PutBucketOwnershipControlsOutput> {
+    async fn put_bucket_ownership_controls(
+        &self,
+        req: S3Request<d::PutBucketOwnershipControlsInput>,
+    ) -> Answer<d::PutBucketOwnershipControlsOutput> {
         self.do_put_ownership(req).await
     }
 
@@ -316,39 +343,94 @@ impl S3 for Service {
         self.do_put_object_acl(req).await
     }
 
-    async fn get_bucket_request_payment(&self, req: S3Request<d::GetBucketRequestPaymentInput>) -> Answer<d::GetBucketRequestPaymentOutput> {
+    async fn get_bucket_request_payment(
+        &self,
+        req: S3Request<d::GetBucketRequestPaymentInput>,
+    ) -> Answer<d::GetBucketRequestPaymentOutput> {
         self.do_get_request_payment(req).await
     }
 
-    async fn get_bucket_logging(&self, req: S3Request<d::GetBucketLoggingInput>) -> Answer<d::GetBucketLoggingOutput> {
+    async fn get_bucket_logging(
+        &self,
+        req: S3Request<d::GetBucketLoggingInput>,
+    ) -> Answer<d::GetBucketLoggingOutput> {
         self.do_get_logging(req).await
     }
 
-    async fn get_bucket_accelerate_configuration(&self, req: S3Request<d::GetBucketAccelerateConfigurationInput>) -> Answer<d::GetBucketAccelerateConfigurationOutput> {
+    async fn get_bucket_accelerate_configuration(
+        &self,
+        req: S3Request<d::GetBucketAccelerateConfigurationInput>,
+    ) -> Answer<d::GetBucketAccelerateConfigurationOutput> {
         self.do_get_accelerate(req).await
     }
 
-    async fn get_bucket_encryption(&self, req: S3Request<d::GetBucketEncryptionInput>) -> Answer<d::GetBucketEncryptionOutput> {
+    async fn get_bucket_encryption(
+        &self,
+        req: S3Request<d::GetBucketEncryptionInput>,
+    ) -> Answer<d::GetBucketEncryptionOutput> {
         self.do_get_encryption(req).await
     }
 
-    async fn get_bucket_lifecycle_configuration(&self, req: S3Request<d::GetBucketLifecycleConfigurationInput>) -> Answer<d::GetBucketLifecycleConfigurationOutput> {
+    async fn get_bucket_lifecycle_configuration(
+        &self,
+        req: S3Request<d::GetBucketLifecycleConfigurationInput>,
+    ) -> Answer<d::GetBucketLifecycleConfigurationOutput> {
         self.do_get_lifecycle(req).await
     }
 
-    async fn get_bucket_website(&self, req: S3Request<d::GetBucketWebsiteInput>) -> Answer<d::GetBucketWebsiteOutput> {
+    async fn get_bucket_website(
+        &self,
+        req: S3Request<d::GetBucketWebsiteInput>,
+    ) -> Answer<d::GetBucketWebsiteOutput> {
         self.do_get_website(req).await
     }
 
-    async fn get_bucket_replication(&self, req: S3Request<d::GetBucketReplicationInput>) -> Answer<d::GetBucketReplicationOutput> {
+    async fn get_bucket_replication(
+        &self,
+        req: S3Request<d::GetBucketReplicationInput>,
+    ) -> Answer<d::GetBucketReplicationOutput> {
         self.do_get_replication(req).await
     }
 
-    async fn get_object_lock_configuration(&self, req: S3Request<d::GetObjectLockConfigurationInput>) -> Answer<d::GetObjectLockConfigurationOutput> {
+    async fn get_object_lock_configuration(
+        &self,
+        req: S3Request<d::GetObjectLockConfigurationInput>,
+    ) -> Answer<d::GetObjectLockConfigurationOutput> {
         self.do_get_object_lock(req).await
     }
 
-    async fn get_object_attributes(&self, req: S3Request<d::GetObjectAttributesInput>) -> Answer<d::GetObjectAttributesOutput> {
+    async fn get_object_attributes(
+        &self,
+        req: S3Request<d::GetObjectAttributesInput>,
+    ) -> Answer<d::GetObjectAttributesOutput> {
         self.do_get_attributes(req).await
+    }
+
+    async fn get_bucket_policy(
+        &self,
+        req: S3Request<d::GetBucketPolicyInput>,
+    ) -> Answer<d::GetBucketPolicyOutput> {
+        self.do_get_policy(req).await
+    }
+
+    async fn get_bucket_policy_status(
+        &self,
+        req: S3Request<d::GetBucketPolicyStatusInput>,
+    ) -> Answer<d::GetBucketPolicyStatusOutput> {
+        self.do_get_policy_status(req).await
+    }
+
+    async fn put_bucket_policy(
+        &self,
+        req: S3Request<d::PutBucketPolicyInput>,
+    ) -> Answer<d::PutBucketPolicyOutput> {
+        self.do_put_policy(req).await
+    }
+
+    async fn delete_bucket_policy(
+        &self,
+        req: S3Request<d::DeleteBucketPolicyInput>,
+    ) -> Answer<d::DeleteBucketPolicyOutput> {
+        self.do_delete_policy(req).await
     }
 }

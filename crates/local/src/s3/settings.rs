@@ -5,6 +5,7 @@
 //! encryption, lifecycle, replication, websites, logging and object lock can
 //! be read as "not configured" and not be set.
 
+use super::exchange::NoContent;
 use super::fields::{bucket_tags_of_set, refuse, refuse_acl};
 use super::service::Service;
 use crate::storage::Setting;
@@ -145,7 +146,8 @@ impl Service {
     ) -> S3Result<S3Response<d::GetObjectAclOutput>> {
         let input = req.input;
         self.check_owner(input.expected_bucket_owner.as_deref())?;
-        self.run(move |storage| storage.object(&input.bucket, &input.key, input.version_id.as_deref())).await?;
+        self.run(move |storage| storage.object(&input.bucket, &input.key, input.version_id.as_deref()))
+            .await?;
         Ok(S3Response::new(d::GetObjectAclOutput {
             grants: Some(self.full_control()),
             owner: Some(self.owner()),
@@ -159,7 +161,8 @@ impl Service {
     ) -> S3Result<S3Response<d::PutObjectAclOutput>> {
         let input = req.input;
         self.check_owner(input.expected_bucket_owner.as_deref())?;
-        self.run(move |storage| storage.object(&input.bucket, &input.key, input.version_id.as_deref())).await?;
+        self.run(move |storage| storage.object(&input.bucket, &input.key, input.version_id.as_deref()))
+            .await?;
         let grants = input.access_control_policy.is_some()
             || input.grant_full_control.is_some()
             || input.grant_read.is_some()
@@ -196,7 +199,8 @@ impl Service {
         let Some(tags) = tags else {
             return Err(s3_error!(NoSuchTagSet, "The TagSet does not exist"));
         };
-        let tag_set = tags.into_iter().map(|(key, value)| d::Tag { key: Some(key), value: Some(value) }).collect();
+        let tag_set =
+            tags.into_iter().map(|(key, value)| d::Tag { key: Some(key), value: Some(value) }).collect();
         Ok(S3Response::new(d::GetBucketTaggingOutput { tag_set }))
     }
 
@@ -209,7 +213,7 @@ impl Service {
         let tags = bucket_tags_of_set(input.tagging.tag_set)?;
         self.run(move |storage| storage.set_setting(&input.bucket, Setting::Tags, Some(&tags))).await?;
         let mut response = S3Response::new(d::PutBucketTaggingOutput::default());
-        response.status = Some(http::StatusCode::NO_CONTENT);
+        response.extensions.insert(NoContent);
         Ok(response)
     }
 
@@ -258,8 +262,11 @@ impl Service {
             block_policy: wanted.block_public_policy == Some(true),
             restrict: wanted.restrict_public_buckets == Some(true),
         };
-        self.run(move |storage| storage.set_setting(&input.bucket, Setting::PublicAccess, Some(&Some(access))))
-            .await?;
+        let bucket = input.bucket.clone();
+        self.change_access(&input.bucket, move |storage| {
+            storage.set_setting(&bucket, Setting::PublicAccess, Some(&Some(access)))
+        })
+        .await?;
         Ok(S3Response::new(d::PutPublicAccessBlockOutput::default()))
     }
 
@@ -268,8 +275,12 @@ impl Service {
         req: S3Request<d::DeletePublicAccessBlockInput>,
     ) -> S3Result<S3Response<d::DeletePublicAccessBlockOutput>> {
         self.check_owner(req.input.expected_bucket_owner.as_deref())?;
+        let bucket = req.input.bucket.clone();
         let gone: Option<PublicAccess> = None;
-        self.run(move |storage| storage.set_setting(&req.input.bucket, Setting::PublicAccess, Some(&gone))).await?;
+        self.change_access(&req.input.bucket, move |storage| {
+            storage.set_setting(&bucket, Setting::PublicAccess, Some(&gone))
+        })
+        .await?;
         Ok(S3Response::new(d::DeletePublicAccessBlockOutput::default()))
     }
 }

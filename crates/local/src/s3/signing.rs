@@ -18,7 +18,8 @@ const MAX_EXPIRES: u64 = 604_800;
 /// must all be signed, and so must `host`.
 pub(crate) fn check(headers: &HeaderMap, query: &dyn Fn(&str) -> Option<String>) -> S3Result<()> {
     let header = headers.get(AUTHORIZATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let by_query = ["X-Amz-Signature", "X-Amz-Algorithm", "Signature"].iter().any(|name| query(name).is_some());
+    let by_query =
+        ["X-Amz-Signature", "X-Amz-Algorithm", "Signature"].iter().any(|name| query(name).is_some());
     match (header, by_query) {
         (Some(_), true) => Err(s3_error!(
             InvalidArgument,
@@ -38,10 +39,8 @@ fn check_header(authorization: &str, headers: &HeaderMap) -> S3Result<()> {
             "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
         ));
     };
-    let signed = fields
-        .split(',')
-        .find_map(|field| field.trim().strip_prefix("SignedHeaders="))
-        .unwrap_or_default();
+    let signed =
+        fields.split(',').find_map(|field| field.trim().strip_prefix("SignedHeaders=")).unwrap_or_default();
     check_signed(signed, headers, &[])
 }
 
@@ -50,7 +49,14 @@ fn check_query(headers: &HeaderMap, query: &dyn Fn(&str) -> Option<String>) -> S
         // Version 2 signs every x-amz-* header by itself.
         return Ok(());
     }
-    let all = ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature"];
+    let all = [
+        "X-Amz-Algorithm",
+        "X-Amz-Credential",
+        "X-Amz-Date",
+        "X-Amz-Expires",
+        "X-Amz-SignedHeaders",
+        "X-Amz-Signature",
+    ];
     if all.iter().any(|name| query(name).is_none()) {
         return Err(s3_error!(
             AuthorizationQueryParametersError,
@@ -74,9 +80,10 @@ fn check_signed(signed: &str, headers: &HeaderMap, exempt: &[&str]) -> S3Result<
         .chain(headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("x-amz-")))
         .find(|name| !exempt.contains(name) && !signed.iter().any(|given| given.eq_ignore_ascii_case(name)));
     match open {
-        Some(name) => {
-            Err(s3_error!(AccessDenied, "There were headers present in the request which were not signed: {name}"))
-        }
+        Some(name) => Err(s3_error!(
+            AccessDenied,
+            "There were headers present in the request which were not signed: {name}"
+        )),
         None => Ok(()),
     }
 }

@@ -39,7 +39,8 @@ fn ignorable(method: &Method, headers: &HeaderMap) -> Vec<HeaderName> {
         let mut values = headers.get_all(name).iter().peekable();
         values.peek().is_some() && !values.all(|value: &HeaderValue| value.to_str().is_ok_and(reads))
     };
-    let range = |text: &str| Range::parse(text).is_ok();
+    // `s3s` reads a suffix without a number as one of no bytes.
+    let range = |text: &str| text != "bytes=-" && Range::parse(text).is_ok();
     let date = |text: &str| Timestamp::parse(TimestampFormat::HttpDate, text).is_ok();
     [(RANGE, &range as &dyn Fn(&str) -> bool), (IF_MODIFIED_SINCE, &date), (IF_UNMODIFIED_SINCE, &date)]
         .into_iter()
@@ -125,6 +126,7 @@ mod tests {
             ("range", "bytes=4-2", true),
             ("range", "bytes=0-1,3-4", true),
             ("range", "lines=0-4", true),
+            ("range", "bytes=-", true),
             ("range", "", true),
             ("if-modified-since", "Wed, 21 Oct 2015 07:28:00 GMT", false),
             ("if-modified-since", "yesterday", true),

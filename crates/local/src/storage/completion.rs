@@ -70,7 +70,8 @@ pub(super) fn remember(
     stored: &Stored,
 ) -> Result<(), StorageError> {
     let now = now_ms();
-    tx.prepare_cached("DELETE FROM completed_upload WHERE completed_ms < ?1")?.execute([now - REMEMBERED_MS])?;
+    tx.prepare_cached("DELETE FROM completed_upload WHERE completed_ms < ?1")?
+        .execute([now - REMEMBERED_MS])?;
     tx.prepare_cached(
         "INSERT INTO completed_upload (id, bucket, key, completed_ms, stored) VALUES (?1, ?2, ?3, ?4, ?5)",
     )?

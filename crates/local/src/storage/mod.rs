@@ -21,10 +21,10 @@ mod transfer;
 
 pub use blob::Recovery;
 pub use bucket::{BucketInfo, Versioning};
+pub use completion::StoredPart;
 pub use digest::{Algorithm, Coverage, Digests, ObjectChecksum, decode, decode_md5};
 pub use error::{OpenError, StorageError};
 pub use listing::{Cursor, Page, Paging, VersionEntry};
-pub use completion::StoredPart;
 pub use multipart::{CompletedPart, NewUpload, PartInfo, UploadInfo};
 pub use object::{Deleted, NewObject, Stored, WriteCondition};
 pub use record::{Attributes, EtagMatch, ObjectInfo};

@@ -3,10 +3,10 @@
 //! Owns: the table `bucket_setting`. Refuses: their meaning; the S3 layer
 //! checks a document before it is set and reads it when it counts.
 
+use super::Storage;
 use super::bucket;
 use super::error::StorageError;
 use super::record::to_json;
-use super::Storage;
 use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,7 +67,9 @@ impl Storage {
             bucket::find(tx, bucket_name)?;
             match &document {
                 Some(document) => tx
-                    .prepare_cached("INSERT OR REPLACE INTO bucket_setting (bucket, kind, document) VALUES (?1, ?2, ?3)")?
+                    .prepare_cached(
+                        "INSERT OR REPLACE INTO bucket_setting (bucket, kind, document) VALUES (?1, ?2, ?3)",
+                    )?
                     .execute(params![bucket_name, setting.name(), document])?,
                 None => tx
                     .prepare_cached("DELETE FROM bucket_setting WHERE bucket = ?1 AND kind = ?2")?
