@@ -75,7 +75,7 @@ def test_the_source_may_start_with_a_slash(raw, bucket, source, key, slash) -> N
     assert raw("GET", f"/{bucket}/{key}").body == b"source"
 
 
-@pytest.mark.parametrize("given", ["", "nobucket", "/", "bucketonly/"])
+@pytest.mark.parametrize("given", ["", "nobucket", "/"])
 def test_a_source_that_is_none_is_refused(raw, bucket, key, given) -> None:
     assert raw("PUT", f"/{bucket}/{key}", headers={"x-amz-copy-source": given}).outcome == "400 InvalidArgument"
 

@@ -2,6 +2,7 @@
 //!
 //! Owns: the operation. Refuses: attributes that S3 does not name.
 
+use super::exchange::BareEtag;
 use super::fields::{ChecksumFields, etag, fill_checksums, refuse, timestamp};
 use super::listings::limit;
 use super::service::{Caller, Service};
@@ -67,7 +68,9 @@ impl Service {
         {
             output.object_parts = Some(page(&info, parts, count as i32, after, limit));
         }
-        Ok(S3Response::new(output))
+        let mut response = S3Response::new(output);
+        response.extensions.insert(BareEtag);
+        Ok(response)
     }
 }
 
