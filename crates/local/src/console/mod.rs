@@ -2,13 +2,14 @@
 //!
 //! Owns: `GET /` (the page), `/api/state`, `/api/events` (server-sent events),
 //! `/healthz`. Refuses: requests under a foreign host name, so that a page
-//! elsewhere cannot read it through a name that leads here; any change of
-//! state; any knowledge of what the objects are.
+//! elsewhere cannot read it through a name that leads here; requests that a
+//! page of another origin makes; any change of state, so that there is nothing
+//! a token would have to protect; any knowledge of what the objects are.
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
@@ -79,6 +80,17 @@ fn is_own_host(host: &str, port: u16) -> bool {
     given == Some(port) && (name.eq_ignore_ascii_case("localhost") || name == "127.0.0.1" || name == "[::1]")
 }
 
+/// Whether a browser says that a page of another origin asks. What is no browser says nothing.
+///
+/// A link on another page may lead to this one, so the page itself is not asked where its reader comes from.
+fn is_foreign(headers: &HeaderMap, port: u16, is_page: bool) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("null"));
+    let origin = text("origin")
+        .is_some_and(|origin| !origin.strip_prefix("http://").is_some_and(|host| is_own_host(host, port)));
+    let site = text("sec-fetch-site").is_some_and(|site| !matches!(site, "same-origin" | "none"));
+    origin || (site && !is_page)
+}
+
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
     if !host.is_some_and(|host| is_own_host(host, shared.console.port)) {
@@ -86,6 +98,9 @@ async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) 
         let text =
             format!("the console answers only to http://localhost:{port} and http://127.0.0.1:{port}\n");
         return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
+    }
+    if is_foreign(request.headers(), shared.console.port, request.uri().path() == "/") {
+        return (StatusCode::FORBIDDEN, "the console answers only to its own page\n").into_response();
     }
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -193,5 +208,27 @@ mod tests {
             assert_eq!(is_own_host(host, 9001), own, "{host}");
         }
         assert!(is_own_host("[::1]", 80) && is_own_host("localhost", 80));
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_told_apart() {
+        let cases: [(&[(&'static str, &'static str)], bool, bool); 9] = [
+            (&[], false, false),
+            (&[("origin", "http://localhost:9001")], false, false),
+            (&[("origin", "http://127.0.0.1:9001"), ("sec-fetch-site", "same-origin")], false, false),
+            (&[("origin", "http://localhost:9002")], false, true),
+            (&[("origin", "https://localhost:9001")], false, true),
+            (&[("origin", "null")], true, true),
+            (&[("sec-fetch-site", "cross-site")], false, true),
+            (&[("sec-fetch-site", "same-site")], false, true),
+            (&[("sec-fetch-site", "cross-site")], true, false),
+        ];
+        for (pairs, is_page, foreign) in cases {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            assert_eq!(is_foreign(&headers, 9001, is_page), foreign, "{pairs:?} {is_page}");
+        }
     }
 }

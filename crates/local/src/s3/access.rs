@@ -8,9 +8,12 @@
 use super::actions::{self, Facts, Need};
 use super::exchange::{self, Exchange};
 use super::policy::Policies;
+use super::server::MAX_XML;
 use super::signing;
 use super::tolerance::Verified;
 use crate::iam::{Authority, RequestContext, SessionError};
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
 use s3s::{S3Error, S3Result, s3_error};
@@ -48,6 +51,7 @@ impl S3Access for Gate {
             };
             self.authority.check_session(&credentials.access_key, token.as_deref()).map_err(session_error)?;
         }
+        check_document(cx.s3_op().name(), cx.headers())?;
         let headers = cx.headers();
         let path = cx.s3_path();
         let facts = Facts {
@@ -69,6 +73,20 @@ impl S3Access for Gate {
         }
         Ok(())
     }
+}
+
+/// `MaxMessageLengthExceeded` for a document that would be gathered in memory only to be refused.
+fn check_document(operation: &str, headers: &HeaderMap) -> S3Result<()> {
+    let length: Option<usize> =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
+    let streamed = matches!(operation, "PutObject" | "UploadPart" | "PostObject");
+    if !streamed && length.is_some_and(|length| length > MAX_XML) {
+        return Err(s3_error!(
+            MaxMessageLengthExceeded,
+            "Your request was too big: a document has at most {MAX_XML} bytes"
+        ));
+    }
+    Ok(())
 }
 
 /// The first value of a query parameter, decoded.

@@ -5,7 +5,7 @@
 
 use crate::notify::Origin;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use s3s::{Body, HttpResponse};
 use std::fmt::Write as _;
@@ -29,6 +29,10 @@ pub(crate) struct Exchange {
 /// Marks a response that S3 answers with 204 and `s3s` with 200.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NoContent;
+
+/// Where a form's object is, told unless the form redirects.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed(pub(crate) String);
 
 /// Marks a document whose `ETag` S3 writes without quotes and `s3s` with.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +74,21 @@ impl Exchange {
             parts.status = StatusCode::NO_CONTENT;
             parts.headers.remove(CONTENT_LENGTH);
         }
+        if let Some(Placed(location)) = parts.extensions.get::<Placed>()
+            && !parts.headers.contains_key(LOCATION)
+        {
+            insert(&mut parts.headers, "location", &location.clone());
+        }
         if parts.extensions.get::<BareEtag>().is_some()
             && let Some(document) = body.bytes()
         {
             let text = String::from_utf8_lossy(&document);
-            let bare = text.replace("<ETag>&quot;", "<ETag>").replace("&quot;</ETag>", "</ETag>");
+            let mut bare = text.into_owned();
+            for quote in ["&quot;", "\""] {
+                bare = bare
+                    .replace(&format!("<ETag>{quote}"), "<ETag>")
+                    .replace(&format!("{quote}</ETag>"), "</ETag>");
+            }
             parts.headers.remove(CONTENT_LENGTH);
             body = Body::from(Bytes::from(bare));
         }
@@ -110,6 +124,24 @@ pub(crate) fn refusal(status: u16, code: &str, message: &str) -> HttpResponse {
     let mut response = HttpResponse::new(Body::from(Bytes::from(body)));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     response
+}
+
+/// `s3s` calls a document that it could not read to its end an internal error, without a word. It is the
+/// client's: the bytes are not those that were signed, or they broke off.
+pub(crate) fn unread_document(response: &HttpResponse, hashed: bool) -> Option<HttpResponse> {
+    if response.status() != StatusCode::INTERNAL_SERVER_ERROR {
+        return None;
+    }
+    let document = response.body().bytes()?;
+    let text = std::str::from_utf8(&document).ok()?;
+    (text.contains("<Code>InternalError</Code>") && !text.contains("<Message>")).then(|| {
+        if hashed {
+            let words = "The provided 'x-amz-content-sha256' header does not match what was computed.";
+            refusal(400, "XAmzContentSHA256Mismatch", words)
+        } else {
+            refusal(400, "IncompleteBody", default_message("IncompleteBody"))
+        }
+    })
 }
 
 /// What S3 answers where `s3s` has another code: by the message that it gives. Its own status and code lead

@@ -7,6 +7,7 @@ use super::access::Gate;
 use super::actions::{Need, object_arn};
 use super::conditions::{ReadConditions, Verdict, etag_match};
 use super::error::{precondition_failed, translate};
+use super::exchange::Placed;
 use super::fields::{
     self, ChecksumFields, Claims, attributes_of, etag, fill_checksums, refuse, refuse_unsupported, seconds,
     tags_of_header, timestamp,
@@ -84,7 +85,6 @@ impl Service {
         if posted {
             let told = [
                 (http::header::ETAG, Some(format!("\"{}\"", stored.etag))),
-                (http::header::LOCATION, Some(location)),
                 (http::HeaderName::from_static("x-amz-version-id"), stored.version.clone()),
             ];
             for (name, value) in told {
@@ -101,6 +101,9 @@ impl Service {
         fill_checksums!(output, ChecksumFields::of(stored.checksum.as_ref()), typed);
         let mut response = S3Response::new(output);
         response.headers = headers;
+        if posted {
+            response.extensions.insert(Placed(location));
+        }
         Ok(response)
     }
 

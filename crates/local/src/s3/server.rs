@@ -45,7 +45,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for requests under way to end after the shutdown signal.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Largest XML body: a thousand keys of 1,024 bytes, each escaped.
-const MAX_XML: usize = 8 * 1024 * 1024;
+pub(super) const MAX_XML: usize = 8 * 1024 * 1024;
 /// Largest file of a form upload, which `s3s` gathers in memory.
 const MAX_FORM_FILE: u64 = 64 * 1024 * 1024;
 /// Most bytes of a form's fields together, as S3 documents it.
@@ -139,7 +139,12 @@ async fn answer(
     let has_body = !request.body().is_end_stream();
     let mut request = request.map(Body::from);
     request.extensions_mut().insert(exchange.clone());
+    let hashed = request
+        .headers()
+        .get("x-amz-content-sha256")
+        .is_some_and(|value| value.len() == 64 && value.as_bytes().iter().all(u8::is_ascii_hexdigit));
     let response = front.service.call(request).await?;
+    let response = exchange::unread_document(&response, hashed).unwrap_or(response);
     let mut response = exchange.finish(&method, &path, response);
     // What is left of a refused upload would be taken for the next request: hyper then closes, and the client
     // must know, or it sends that request into a closed connection.
