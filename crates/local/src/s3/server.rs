@@ -7,6 +7,7 @@ use super::access::Gate;
 use super::exchange::Exchange;
 use super::service::Service;
 use crate::iam::Authority;
+use crate::lineage::Running;
 use crate::storage::Storage;
 use http::Request;
 use hyper::body::Incoming;
@@ -34,6 +35,8 @@ pub struct S3Settings {
     /// Host names, without port, under which `bucket.<name>` is virtual-host
     /// style, beside `localhost` and `s3.localhost`.
     pub domains: Vec<String>,
+    /// Whose writes are a function's, so that the events about them carry their cause.
+    pub running: Arc<Running>,
 }
 
 /// Time for the headers of a request to arrive.
@@ -116,7 +119,8 @@ async fn answer(
 fn build(storage: Arc<Storage>, authority: Arc<Authority>, settings: S3Settings) -> S3Service {
     let gate = Gate { authority };
     let domains = settings.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
-    let mut builder = S3ServiceBuilder::new(Service::new(storage, gate.clone(), settings.functions));
+    let mut builder =
+        S3ServiceBuilder::new(Service::new(storage, gate.clone(), settings.functions, settings.running));
     builder.set_auth(gate.clone());
     builder.set_access(gate);
     builder.set_host(Hosts { domains });
