@@ -65,7 +65,7 @@ pub enum Activity {
     SentToDestination {
         /// The invocation.
         request_id: String,
-        /// `RetriesExhausted` or `EventAgeExceeded`.
+        /// `RetriesExhausted`, `EventAgeExceeded` or `RecursiveInvocationException`.
         condition: String,
         /// The record as Lambda sends it.
         envelope: Value,

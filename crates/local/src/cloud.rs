@@ -23,6 +23,7 @@ use crate::activity::{Activity, Feed};
 use crate::console::{self, Console};
 use crate::iam::{Authority, Credentials};
 use crate::lambda::{Identity, InvocationRecord, Invoker, Outcome, Pending, Pool, end_orphans};
+use crate::lineage::Running;
 use crate::notify::{Place, Rule};
 use crate::queue::FailedEvent;
 use crate::s3::{self, S3Settings};
@@ -208,11 +209,17 @@ impl Cloud {
         authority.put_role(&config.function.role, vec![policy]);
         let feed = Feed::new();
         let s3_endpoint = format!("http://{}", reach(s3_addr));
-        let settings = S3Settings { functions: BTreeSet::from([identity.arn()]), domains: Vec::new() };
+        let running = Arc::new(Running::default());
+        let settings = S3Settings {
+            functions: BTreeSet::from([identity.arn()]),
+            running: Arc::clone(&running),
+            ..S3Settings::default()
+        };
         let pool = Pool::new(
             config.function,
             identity,
             Arc::clone(&authority),
+            running,
             Some(s3_endpoint.clone()),
             feed.clone(),
         );
@@ -315,6 +322,11 @@ impl Cloud {
     /// Queues a given-up event anew; false when there is no such event.
     pub async fn requeue(&self, failed_id: i64) -> rusqlite::Result<bool> {
         self.invoker.requeue(failed_id).await
+    }
+
+    /// Queues every given-up event anew; returns how many there were.
+    pub async fn redrive(&self) -> rusqlite::Result<u64> {
+        self.invoker.redrive().await
     }
 
     /// Invokes the function synchronously with a JSON event.

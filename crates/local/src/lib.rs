@@ -10,6 +10,7 @@ mod console;
 pub mod database;
 pub mod iam;
 pub mod lambda;
+pub mod lineage;
 pub mod notify;
 pub mod queue;
 pub mod s3;

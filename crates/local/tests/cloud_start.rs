@@ -302,3 +302,29 @@ async fn the_console_shows_what_happened_and_only_under_its_own_name() {
     let events = String::from_utf8(events).unwrap();
     assert!(status == 200 && events.contains("\"type\":\"finished\""), "{events}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_that_starts_itself_is_cut_off_after_sixteen_times_and_others_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    // It copies each object onto itself, which is what starts it.
+    config.function.env = vec![("PROBE_COPY_TO".to_owned(), "source".to_owned())];
+    config.policy["Statement"][1]["Resource"] = json!("arn:aws:s3:::source/*");
+    let cloud = Cloud::start(config).await.unwrap();
+    for round in 1..=2 {
+        // A person's upload of the same key begins a chain of its own.
+        assert_eq!(send(&cloud, "PUT", "/source/k", b"one").await.0, 200);
+        idle(&cloud).await;
+        let failed = cloud.failed_events().await.unwrap();
+        assert_eq!((failed.len(), cloud.invocations().len()), (round, 16 * round));
+        let envelope = &failed[0].envelope;
+        assert_eq!(envelope["requestContext"]["condition"], "RecursiveInvocationException");
+        assert_eq!(envelope["requestContext"]["approximateInvokeCount"], 0);
+        assert_eq!(envelope["requestPayload"]["Records"][0]["s3"]["object"]["key"], "k");
+        let root = &cloud.invocations()[16 * (round - 1)].request_id;
+        let message = envelope["responsePayload"]["errorMessage"].as_str().unwrap();
+        assert!(message.contains(root) && message.contains("write to another bucket"), "{message}");
+    }
+    assert_eq!(send(&cloud, "GET", "/source/k", b"").await, (200, b"one".to_vec()));
+    cloud.shutdown().await;
+}

@@ -49,7 +49,8 @@ impl Bench {
         };
         let feed = Feed::new();
         let database = Arc::new(Database::open(&folder.path().join("q.db"), &[queue::SCHEMA]).unwrap());
-        let pool = Pool::new(spec, identity, authority, Some("http://127.0.0.1:1".to_owned()), feed.clone());
+        let endpoint = Some("http://127.0.0.1:1".to_owned());
+        let pool = Pool::new(spec, identity, authority, Arc::default(), endpoint, feed.clone());
         let invoker = Invoker::new(database, pool, watch::Sender::new(0));
         let worker = tokio::spawn(Arc::clone(&invoker).work());
         Self { invoker, feed, worker, folder }
@@ -410,5 +411,52 @@ async fn no_more_environments_than_the_concurrency() {
         finished.iter().map(|record| record.log_stream.as_str()).collect();
     assert_eq!(finished.len(), 8);
     assert!(streams.len() <= 2, "{streams:?}");
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_waits_too_long_for_an_environment_is_filed_untried() {
+    let bench = Bench::new(|spec| {
+        spec.concurrency = 1;
+        spec.maximum_event_age = Duration::from_millis(600);
+    });
+    bench.enqueue(json!({ "do": "wait", "ms": 1500 })).await;
+    while bench.invoker.pending().await.unwrap().running == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    bench.enqueue(json!({ "n": 2 })).await;
+    bench.idle().await;
+    let failed = bench.invoker.failed_events().await.unwrap();
+    assert_eq!(failed.len(), 1);
+    let context = &failed[0].envelope["requestContext"];
+    assert_eq!(
+        (&context["condition"], &context["approximateInvokeCount"]),
+        (&json!("EventAgeExceeded"), &json!(0))
+    );
+    assert_eq!(failed[0].envelope["requestPayload"]["n"], 2);
+    assert!(failed[0].envelope.get("responsePayload").is_none());
+    bench.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn given_up_events_are_driven_anew_together() {
+    let bench = Bench::new(|spec| spec.retries = 0);
+    for n in 0..5 {
+        bench.enqueue(json!({ "do": "error", "n": n })).await;
+    }
+    bench.idle().await;
+    assert_eq!(bench.invoker.pending().await.unwrap().failed, 5);
+    assert_eq!(bench.invoker.redrive().await.unwrap(), 5);
+    bench.idle().await;
+    let mut given_up: Vec<u64> = bench
+        .invoker
+        .failed_events()
+        .await
+        .unwrap()
+        .iter()
+        .map(|event| event.envelope["requestPayload"]["n"].as_u64().unwrap())
+        .collect();
+    given_up.sort_unstable();
+    assert_eq!((given_up, bench.feed.finished().len()), ((0..5).collect(), 10));
     bench.close().await;
 }

@@ -12,25 +12,25 @@
 
 use std::process::{ExitStatus, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
+use super::extension;
 use super::memory;
-use super::orphan::MARK;
 use super::output::Output;
 use super::runtime_api::{Api, Delivery};
+use super::variables::{trace_id, variables};
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
 use crate::activity::{Activity, Feed, subjects};
 use crate::iam::SessionCredentials;
+use crate::lineage::Lineage;
 
 /// What an environment is made from.
 pub(super) struct Plan<'a> {
@@ -49,18 +49,7 @@ pub(super) struct Attempt {
     pub(super) request_id: String,
     pub(super) number: u32,
     pub(super) payload: bytes::Bytes,
-}
-
-/// `2026/01/31/[$LATEST]<32 hexadecimal digits>`
-pub(super) fn log_stream() -> String {
-    let today = OffsetDateTime::now_utc();
-    format!(
-        "{:04}/{:02}/{:02}/[$LATEST]{}",
-        today.year(),
-        u8::from(today.month()),
-        today.day(),
-        Uuid::new_v4().simple()
-    )
+    pub(super) lineage: Lineage,
 }
 
 /// A warm or starting environment.
@@ -70,6 +59,9 @@ pub(super) struct Environment {
     output: Arc<Output>,
     readers: Vec<JoinHandle<()>>,
     server: JoinHandle<()>,
+    /// The external extensions' watchers; each ends with its program.
+    extensions: Vec<JoinHandle<()>>,
+    access_key_id: String,
     log_stream: String,
     born: Instant,
     /// How long the start took, until the first invocation reported it.
@@ -84,7 +76,7 @@ impl Drop for Environment {
 }
 
 /// The child, as its owner and its watcher share it.
-struct Process {
+pub(super) struct Process {
     pid: Pid,
     memory: Mutex<memory::Group>,
     peak: AtomicU64,
@@ -93,6 +85,9 @@ struct Process {
     woken: Notify,
     /// The status once the child has ended.
     ended: watch::Sender<Option<ExitStatus>>,
+    stopping: AtomicBool,
+    /// Which extension took the environment down, and how.
+    crashed: OnceLock<String>,
 }
 
 impl Process {
@@ -103,9 +98,25 @@ impl Process {
         }
     }
 
+    /// Asks the runtime itself to end; its extensions have been told already.
     fn terminate(&self) {
         if self.ended.borrow().is_none() {
-            let _ = rustix::process::kill_process_group(self.pid, Signal::TERM);
+            let _ = rustix::process::kill_process(self.pid, Signal::TERM);
+        }
+    }
+
+    /// An extension ended: on Lambda that ends the environment.
+    pub(super) fn extension_ended(&self, name: &str, status: ExitStatus) {
+        if !self.stopping.load(Ordering::Relaxed) && self.ended.borrow().is_none() {
+            let _ = self.crashed.set(format!("extension {name} exited: {status}"));
+            self.kill();
+        }
+    }
+
+    fn failure(&self, request_id: &str, status: ExitStatus) -> Failure {
+        match self.crashed.get() {
+            Some(what) => Failure::extension_crashed(request_id, what),
+            None => Failure::exited(request_id, status),
         }
     }
 
@@ -189,12 +200,20 @@ impl Environment {
         environment.process.busy.store(true, Ordering::Relaxed);
         environment.process.woken.notify_one();
         let mut waiting = environment.api.waiting();
+        let mut ready = environment.api.extensions.ready();
+        let awaited = plan.spec.extensions.len();
+        let settled = async {
+            until_waiting(&mut waiting).await;
+            // An invocation before an extension has registered would pass it by.
+            let _ = ready.wait_for(|count| *count >= awaited).await;
+        };
         let outcome = tokio::select! {
             biased;
-            () = until_waiting(&mut waiting) => Ok(()),
+            () = settled => Ok(()),
             status = environment.process.ended() => {
                 environment.drain_to_end().await;
-                Err(environment.api.take_init_error().unwrap_or_else(|| Failure::exited(request_id, status)))
+                let failure = environment.api.take_init_error();
+                Err(failure.unwrap_or_else(|| environment.process.failure(request_id, status)))
             }
             () = tokio::time::sleep(plan.spec.init_timeout) => {
                 environment.process.kill();
@@ -224,12 +243,13 @@ impl Environment {
                 tracing::warn!(%error, "the runtime api ended");
             }
         });
+        let variables = variables(plan, &address.to_string());
         let spawned = Command::new(&spec.command)
             .args(&spec.args)
             .env_clear()
             .envs(spec.env.iter().map(|(name, value)| (name, value)))
-            .envs(variables(plan, &address.to_string()))
-            .current_dir(spec.command.parent().unwrap_or(&spec.command))
+            .envs(variables.clone())
+            .current_dir(spec.task_root())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -271,18 +291,35 @@ impl Environment {
             busy: AtomicBool::new(false),
             woken: Notify::new(),
             ended: watch::Sender::new(None),
+            stopping: AtomicBool::new(false),
+            crashed: OnceLock::new(),
         });
         tokio::spawn(watch_child(child, Arc::clone(&process)));
+        let extensions = match extension::launch(spec, &variables, pid, &process, &output) {
+            Ok(extensions) => extensions,
+            Err(error) => {
+                process.kill();
+                server.abort();
+                return Err(error);
+            }
+        };
         Ok(Self {
             api,
             process,
             output,
             readers,
             server,
+            extensions,
+            access_key_id: plan.credentials.access_key_id.clone(),
             log_stream: plan.log_stream.clone(),
             born: Instant::now(),
             init: None,
         })
+    }
+
+    /// What it signs with.
+    pub(super) fn access_key_id(&self) -> &str {
+        &self.access_key_id
     }
 
     /// How long ago the program was started.
@@ -341,7 +378,7 @@ impl Environment {
                 // Only a second event in this slot could do that.
                 Err(_) => Outcome::Interrupted,
             },
-            status = self.process.ended() => Outcome::Failure(Failure::exited(id, status)),
+            status = self.process.ended() => Outcome::Failure(self.process.failure(id, status)),
             () = tokio::time::sleep(spec.timeout) => {
                 self.process.kill();
                 Outcome::Failure(Failure::timed_out(id, spec.timeout))
@@ -417,22 +454,34 @@ impl Environment {
         self.readers.clear();
     }
 
-    /// Ends the environment: asks first when an extension is registered, as
-    /// Lambda does, then kills.
-    pub(super) async fn stop(self, patience: Duration) {
+    /// Ends the environment: asks first when an extension is registered, and
+    /// gives it the time that Lambda does, then kills. Lambda ends the runtime
+    /// before its extensions; here they share its process group, which ends
+    /// with it, and so they go first.
+    pub(super) async fn stop(mut self) {
         if self.api.extensions.any() {
+            let patience = if self.extensions.is_empty() { INTERNAL_PATIENCE } else { EXTERNAL_PATIENCE };
+            self.process.stopping.store(true, Ordering::Relaxed);
             let deadline = SystemTime::now() + patience;
             let deadline_ms = deadline.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
             self.api.extensions.send(
                 "SHUTDOWN",
                 &json!({ "eventType": "SHUTDOWN", "shutdownReason": "spindown", "deadlineMs": deadline_ms as u64 }),
             );
+            let extensions = futures::future::join_all(std::mem::take(&mut self.extensions));
+            let _ = tokio::time::timeout(patience, extensions).await;
             self.process.terminate();
-            let _ = tokio::time::timeout(patience, self.process.ended()).await;
+            let _ = tokio::time::timeout(INTERNAL_PATIENCE, self.process.ended()).await;
         }
         self.process.kill();
     }
 }
+
+/// How long a shutdown may take with extensions inside the runtime's process,
+/// and with programs of their own
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html>).
+const INTERNAL_PATIENCE: Duration = Duration::from_millis(500);
+const EXTERNAL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Waits until the value is true, or until nobody is left to make it so.
 pub(super) async fn until_true(value: &mut watch::Receiver<bool>) {
@@ -445,46 +494,6 @@ async fn until_waiting(requests: &mut watch::Receiver<usize>) {
 
 fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
-}
-
-/// `Root=1-<seconds, hexadecimal>-<24 digits>;Sampled=0`
-/// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>).
-fn trace_id(now: SystemTime) -> String {
-    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let random = Uuid::new_v4().simple().to_string();
-    format!("Root=1-{seconds:08x}-{};Sampled=0", &random[..24])
-}
-
-/// Everything that Lambda sets for a runtime of the `provided` family
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>).
-fn variables(plan: &Plan<'_>, runtime_api: &str) -> Vec<(&'static str, String)> {
-    let Plan { spec, identity, credentials, log_stream, s3_endpoint, .. } = plan;
-    let task_root = spec.command.parent().unwrap_or(&spec.command).display().to_string();
-    let mut variables = vec![
-        (MARK, identity.mark.clone()),
-        ("_HANDLER", "bootstrap".to_owned()),
-        ("AWS_LAMBDA_RUNTIME_API", runtime_api.to_owned()),
-        ("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone()),
-        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
-        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mb.to_string()),
-        ("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", spec.name)),
-        ("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.clone()),
-        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
-        ("AWS_REGION", identity.region.clone()),
-        ("AWS_DEFAULT_REGION", identity.region.clone()),
-        ("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone()),
-        ("AWS_SECRET_ACCESS_KEY", credentials.secret_access_key.clone()),
-        ("AWS_SESSION_TOKEN", credentials.session_token.clone()),
-        ("LAMBDA_TASK_ROOT", task_root),
-        ("LAMBDA_RUNTIME_DIR", "/var/runtime".to_owned()),
-        ("LANG", "en_US.UTF-8".to_owned()),
-        ("TZ", ":UTC".to_owned()),
-        ("PATH", "/usr/local/bin:/usr/bin:/bin:/opt/bin".to_owned()),
-    ];
-    if let Some(endpoint) = s3_endpoint {
-        variables.push(("AWS_ENDPOINT_URL_S3", (*endpoint).to_owned()));
-    }
-    variables
 }
 
 /// Says on the feed that an attempt begins.

@@ -9,15 +9,23 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use std::process::Stdio;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use rustix::process::Pid;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::process::Command;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use super::FunctionSpec;
+use super::environment::Process;
+use super::output::Output;
 use super::runtime_api::{Api, refused};
 
 static IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");
@@ -31,12 +39,20 @@ struct Extension {
     wants: Vec<String>,
     events: VecDeque<Value>,
     arrived: Arc<Notify>,
+    /// It came for its first event.
+    ready: bool,
 }
 
 /// The extensions of one environment.
-#[derive(Default)]
 pub(super) struct Extensions {
     registered: Mutex<HashMap<String, Extension>>,
+    ready: watch::Sender<usize>,
+}
+
+impl Default for Extensions {
+    fn default() -> Self {
+        Self { registered: Mutex::default(), ready: watch::Sender::new(0) }
+    }
 }
 
 impl Extensions {
@@ -44,6 +60,11 @@ impl Extensions {
     /// is killed.
     pub(super) fn any(&self) -> bool {
         !self.registered.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// How many have come for an event, now and from now on.
+    pub(super) fn ready(&self) -> watch::Receiver<usize> {
+        self.ready.subscribe()
     }
 
     /// Hands `event` to every extension that registered for `kind`.
@@ -63,8 +84,49 @@ impl Extensions {
     fn next(&self, id: &str) -> Option<Result<Value, Arc<Notify>>> {
         let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
         let extension = registered.get_mut(id)?;
+        if !std::mem::replace(&mut extension.ready, true) {
+            self.ready.send_modify(|count| *count += 1);
+        }
         Some(extension.events.pop_front().ok_or_else(|| Arc::clone(&extension.arrived)))
     }
+}
+
+/// Starts the external extensions in the runtime's process group: they count
+/// towards its memory and end with it. Returns a watcher for each.
+pub(super) fn launch(
+    spec: &FunctionSpec,
+    variables: &[(&'static str, String)],
+    group: Pid,
+    process: &Arc<Process>,
+    output: &Arc<Output>,
+) -> Result<Vec<JoinHandle<()>>, String> {
+    let mut watchers = Vec::new();
+    for program in &spec.extensions {
+        let mut child = Command::new(program)
+            .env_clear()
+            .envs(spec.env.iter().map(|(name, value)| (name, value)))
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .current_dir(spec.task_root())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(group.as_raw_nonzero().get())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| format!("fork/exec {}: {error}", program.display()))?;
+        let stdout = child.stdout.take().map(|pipe| tokio::spawn(Arc::clone(output).read(pipe)));
+        let stderr = child.stderr.take().map(|pipe| tokio::spawn(Arc::clone(output).read(pipe)));
+        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let process = Arc::clone(process);
+        watchers.push(tokio::spawn(async move {
+            let status = child.wait().await.unwrap_or_default();
+            process.extension_ended(&name, status);
+            for reader in [stdout, stderr].into_iter().flatten() {
+                let _ = reader.await;
+            }
+        }));
+    }
+    Ok(watchers)
 }
 
 #[derive(Deserialize, Default)]

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::task::AbortOnDropHandle;
@@ -23,6 +24,7 @@ use super::pool::{Pool, Slot};
 use super::{Failure, InvocationRecord, Outcome};
 use crate::activity::{Activity, subjects};
 use crate::database::Database;
+use crate::lineage::{LONGEST_CHAIN, Lineage};
 use crate::queue::{self, Added, Counts, FailedEvent, Lease, Leased};
 
 /// What is under way.
@@ -100,7 +102,7 @@ impl Invoker {
     /// Gives back what an earlier process had leased when it died; to be called
     /// once, before [`Invoker::work`].
     pub async fn recover(self: &Arc<Self>) -> rusqlite::Result<()> {
-        let count = self.write(queue::recover).await?;
+        let count = self.write(|tx| queue::recover(tx, now_ms())).await?;
         if count > 0 {
             tracing::info!(count, "interrupted invocations are queued again");
         }
@@ -125,6 +127,10 @@ impl Invoker {
             let function = self.function().to_owned();
             let maximum_age = millis(self.pool.spec().maximum_event_age);
             let pause = match self.write(move |tx| queue::lease(tx, &function, now_ms(), maximum_age)).await {
+                Ok(Lease::Run(leased)) if leased.lineage.depth > LONGEST_CHAIN => {
+                    self.cut_loop(leased).await;
+                    continue;
+                }
                 Ok(Lease::Run(leased)) => {
                     self.changed();
                     running.spawn(Arc::clone(&self).handle(slot, leased));
@@ -201,6 +207,7 @@ impl Invoker {
             request_id: leased.request_id.clone(),
             number: leased.attempt,
             payload: Bytes::from(leased.payload.clone()),
+            lineage: leased.lineage.clone(),
         };
         let (_, outcome) = self.pool.run(slot, &attempt).await;
         let id = leased.id;
@@ -244,6 +251,19 @@ impl Invoker {
             due_ms,
             because: failure.error_type,
         });
+    }
+
+    /// The event closes a loop: it is filed without being run.
+    async fn cut_loop(self: &Arc<Self>, leased: Leased) {
+        let message = format!(
+            "the function wrote an object that starts it again, {LONGEST_CHAIN} times in a row since request {}; \
+             let it write to another bucket, or to keys that no trigger matches",
+            leased.lineage.root
+        );
+        let attempts = leased.attempt - 1;
+        let response = json!({ "errorType": Condition::RecursiveInvocation.name(), "errorMessage": message })
+            .to_string();
+        self.give_up(leased, Condition::RecursiveInvocation, attempts, Some(response.into_bytes())).await;
     }
 
     async fn give_up(
@@ -305,7 +325,7 @@ impl Invoker {
     /// Queues one event as an asynchronous invocation and wakes the worker.
     pub async fn enqueue(self: &Arc<Self>, payload: Vec<u8>) -> rusqlite::Result<()> {
         let function = self.function().to_owned();
-        self.write(move |tx| queue::enqueue(tx, &function, &payload, now_ms())).await?;
+        self.write(move |tx| queue::enqueue(tx, &function, &payload, now_ms(), None)).await?;
         self.changed();
         Ok(())
     }
@@ -321,7 +341,9 @@ impl Invoker {
         }
         self.direct.fetch_add(1, Ordering::AcqRel);
         let _counted = Counted(self);
-        let attempt = Attempt { request_id: Uuid::new_v4().to_string(), number: 1, payload };
+        let request_id = Uuid::new_v4().to_string();
+        let lineage = Lineage::begin(&request_id);
+        let attempt = Attempt { request_id, number: 1, payload, lineage };
         match self.pool.slot().await {
             Some(slot) => self.pool.run(slot, &attempt).await,
             None => self.pool.refuse(&attempt),
@@ -363,6 +385,14 @@ impl Invoker {
         let found = self.write(move |tx| queue::requeue(tx, failed_id, now_ms())).await?;
         self.changed();
         Ok(found)
+    }
+
+    /// Queues every given-up event anew; returns how many there were.
+    pub async fn redrive(self: &Arc<Self>) -> rusqlite::Result<u64> {
+        let function = self.function().to_owned();
+        let count = self.write(move |tx| queue::redrive(tx, &function, now_ms())).await?;
+        self.changed();
+        Ok(count)
     }
 
     /// Takes no more events; running ones are given `patience`, then killed

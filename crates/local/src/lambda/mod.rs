@@ -22,6 +22,7 @@ mod output;
 mod pool;
 mod runtime_api;
 mod spec;
+mod variables;
 
 pub use invoker::{Invoker, Pending};
 pub use orphan::end_orphans;

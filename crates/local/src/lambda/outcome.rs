@@ -74,6 +74,11 @@ impl Failure {
         Self::platform(request_id, "Runtime.ExitError", &message)
     }
 
+    /// An external extension ended, and the environment with it.
+    pub(super) fn extension_crashed(request_id: &str, what: &str) -> Self {
+        Self::platform(request_id, "Extension.Crash", what)
+    }
+
     /// The program could not be started.
     pub(super) fn not_started(request_id: &str, why: &str) -> Self {
         Self::platform(request_id, "Runtime.InvalidEntrypoint", why)
@@ -188,6 +193,8 @@ pub(crate) fn timestamp(moment: OffsetDateTime) -> String {
 pub(super) enum Condition {
     RetriesExhausted,
     EventAgeExceeded,
+    /// Lambda documents no word for it in the record; this is its error's name.
+    RecursiveInvocation,
 }
 
 impl Condition {
@@ -195,6 +202,7 @@ impl Condition {
         match self {
             Self::RetriesExhausted => "RetriesExhausted",
             Self::EventAgeExceeded => "EventAgeExceeded",
+            Self::RecursiveInvocation => "RecursiveInvocationException",
         }
     }
 }

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::environment::{Attempt, Environment, Plan, announce_start, log_stream, until_true};
+use super::environment::{Attempt, Environment, Plan, announce_start, until_true};
+use super::variables::log_stream;
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
 use crate::activity::{Activity, Feed, subjects};
 use crate::iam::Authority;
+use crate::lineage::Running;
 
 /// Session credentials are good for this long, and environments for half.
 const SESSION: Duration = Duration::from_hours(12);
@@ -23,6 +25,7 @@ pub struct Pool {
     spec: FunctionSpec,
     identity: Identity,
     authority: Arc<Authority>,
+    running: Arc<Running>,
     s3_endpoint: Option<String>,
     feed: Feed,
     slots: Arc<Semaphore>,
@@ -46,12 +49,13 @@ pub(super) struct Slot {
 
 impl Pool {
     /// A pool with no environment yet; the first invocation starts one. The
-    /// function's role must exist in `authority`.
+    /// function's role must exist in `authority`; `running` learns who works on what.
     #[must_use]
     pub fn new(
         spec: FunctionSpec,
         identity: Identity,
         authority: Arc<Authority>,
+        running: Arc<Running>,
         s3_endpoint: Option<String>,
         feed: Feed,
     ) -> Arc<Self> {
@@ -60,6 +64,7 @@ impl Pool {
             spec,
             identity,
             authority,
+            running,
             s3_endpoint,
             feed,
             slots,
@@ -102,6 +107,7 @@ impl Pool {
                 Err(ended) => return *ended,
             },
         };
+        self.running.begin(environment.access_key_id(), &attempt.lineage, SESSION);
         let closing = self.closing.subscribe();
         let (record, outcome) = environment.invoke(attempt, &self.spec, &self.identity, closing).await;
         if environment.is_alive() && !matches!(outcome, Outcome::Interrupted) {
@@ -170,8 +176,7 @@ impl Pool {
     }
 
     async fn stop_all(warm: Vec<Warm>) {
-        // Extensions get Lambda's half second to finish.
-        let stopping = warm.into_iter().map(|one| one.environment.stop(Duration::from_millis(500)));
+        let stopping = warm.into_iter().map(|one| one.environment.stop());
         futures::future::join_all(stopping).await;
     }
 

@@ -77,6 +77,8 @@ impl Api {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
+            .route("/2018-06-01/runtime/restore/next", get(restore))
+            .route("/2018-06-01/runtime/restore/error", post(restore))
             .route("/2020-01-01/extension/register", post(extension::register))
             .route("/2020-01-01/extension/event/next", get(extension::next))
             .route("/2020-01-01/extension/init/error", post(extension::error))
@@ -272,6 +274,16 @@ async fn init_error(State(api): State<Arc<Api>>, headers: HeaderMap, body: Body)
         }
         Err(response) => response,
     }
+}
+
+/// Restoring is asked for by runtimes that Lambda told to start from a
+/// snapshot (`AWS_LAMBDA_INITIALIZATION_TYPE=snap-start`); nothing here is.
+async fn restore() -> Response {
+    refused(
+        StatusCode::FORBIDDEN,
+        "InvalidStateTransition",
+        "this environment was not started from a snapshot",
+    )
 }
 
 async fn failure(headers: &HeaderMap, body: Body) -> Result<Failure, Response> {

@@ -4,7 +4,7 @@
 //! and commands that cannot be run, before anything is started.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -18,6 +18,12 @@ pub struct FunctionSpec {
     pub command: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
+    /// The folder that the program runs in and that `LAMBDA_TASK_ROOT` names, by
+    /// absolute path; the program's own when `None`.
+    pub task_root: Option<PathBuf>,
+    /// External extensions, by absolute path: programs that run beside the
+    /// function in each environment.
+    pub extensions: Vec<PathBuf>,
     /// Added to what Lambda itself sets; nothing else is inherited.
     pub env: Vec<(String, String)>,
     /// 128–10,240 MB; an environment that uses more is killed.
@@ -78,6 +84,8 @@ impl FunctionSpec {
             name: name.to_owned(),
             command,
             args: Vec::new(),
+            task_root: None,
+            extensions: Vec::new(),
             env: Vec::new(),
             memory_mb: 128,
             timeout: Duration::from_secs(3),
@@ -123,28 +131,43 @@ impl FunctionSpec {
         {
             return range("environment", format!("{name:?}"), "names without = and no NUL characters");
         }
-        let command = |problem: &str| {
-            Err(SpecError::Command {
+        if let Some(root) = self.task_root.as_deref().filter(|root| !root.is_absolute() || !root.is_dir()) {
+            return range("task root", root.display().to_string(), "the absolute path of a folder");
+        }
+        if self.extensions.len() > 10 {
+            return range("extensions", self.extensions.len().to_string(), "at most 10");
+        }
+        std::iter::once(&self.command).chain(&self.extensions).try_for_each(|program| {
+            executable(program).map_err(|problem| SpecError::Command {
                 name: self.name.clone(),
-                command: self.command.clone(),
-                problem: problem.to_owned(),
+                command: program.clone(),
+                problem,
             })
-        };
-        if !self.command.is_absolute() {
-            return command("is not an absolute path");
-        }
-        match std::fs::metadata(&self.command) {
-            Err(error) => command(&format!("cannot be read ({error})")),
-            Ok(found) if !found.is_file() => command("is not a file"),
-            Ok(found) if found.permissions().mode() & 0o111 == 0 => command("is not executable"),
-            Ok(_) => Ok(()),
-        }
+        })
+    }
+
+    /// The folder that the program runs in.
+    pub(super) fn task_root(&self) -> &Path {
+        self.task_root.as_deref().or_else(|| self.command.parent()).unwrap_or(&self.command)
     }
 
     /// How long to wait after failed attempt `attempt` (the first is 1).
     pub(super) fn delay_after(&self, attempt: u32) -> Duration {
         let index = attempt.saturating_sub(1) as usize;
         self.retry_delays.get(index).or(self.retry_delays.last()).copied().unwrap_or_default()
+    }
+}
+
+/// What keeps a program from being run.
+fn executable(program: &Path) -> Result<(), String> {
+    if !program.is_absolute() {
+        return Err("is not an absolute path".to_owned());
+    }
+    match std::fs::metadata(program) {
+        Err(error) => Err(format!("cannot be read ({error})")),
+        Ok(found) if !found.is_file() => Err("is not a file".to_owned()),
+        Ok(found) if found.permissions().mode() & 0o111 == 0 => Err("is not executable".to_owned()),
+        Ok(_) => Ok(()),
     }
 }
 
@@ -182,7 +205,7 @@ mod tests {
     fn limits_are_checked_one_by_one() {
         type Change = fn(&mut FunctionSpec);
         assert_eq!(shell().check(), Ok(()));
-        let changes: [(&str, Change); 9] = [
+        let changes: [(&str, Change); 12] = [
             ("name", |spec| spec.name = "no spaces".to_owned()),
             ("memory", |spec| spec.memory_mb = 64),
             ("timeout", |spec| spec.timeout = Duration::from_secs(901)),
@@ -192,6 +215,9 @@ mod tests {
             ("absolute", |spec| spec.command = PathBuf::from("sh")),
             ("not a file", |spec| spec.command = PathBuf::from("/")),
             ("/no/such", |spec| spec.command = PathBuf::from("/no/such")),
+            ("task root", |spec| spec.task_root = Some(PathBuf::from("/no/such"))),
+            ("/no/extension", |spec| spec.extensions.push(PathBuf::from("/no/extension"))),
+            ("at most 10", |spec| spec.extensions = vec![PathBuf::from("/bin/sh"); 11]),
         ];
         for (word, change) in changes {
             let mut spec = shell();

@@ -3,6 +3,7 @@
 //! Owns: field names, key encoding, times. Refuses: deciding who gets it.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>
 
+use crate::lineage::Lineage;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -91,6 +92,8 @@ pub struct Origin {
     pub request_id: String,
     /// `x-amz-id-2` of the response.
     pub host_id: String,
+    /// The invocation that did it, if a function did.
+    pub cause: Option<Lineage>,
 }
 
 /// One thing that happened to one object.
@@ -301,6 +304,7 @@ mod tests {
             source_ip: "127.0.0.1".to_owned(),
             request_id: "C3D13FE58DE4C810".to_owned(),
             host_id: "FMyUVURIY8".to_owned(),
+            cause: None,
         };
         let what = Occurrence {
             name,

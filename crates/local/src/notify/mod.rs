@@ -174,7 +174,13 @@ pub(crate) fn emit(tx: &Transaction<'_>, place: &Place, what: &Occurrence<'_>) -
     let mut queued = 0;
     for rule in rules(tx, what.bucket)? {
         if rule.matches(what.name, what.key) {
-            queue::enqueue(tx, &rule.function, &message(place, &rule.id, what), what.at_ms)?;
+            queue::enqueue(
+                tx,
+                &rule.function,
+                &message(place, &rule.id, what),
+                what.at_ms,
+                what.origin.cause.as_ref(),
+            )?;
             queued += 1;
         }
     }

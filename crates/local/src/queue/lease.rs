@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;
 
 use super::{enqueue, function_name};
+use crate::lineage::Lineage;
 
 /// An invocation whose attempt is the holder's to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct Leased {
     pub attempt: u32,
     /// The error of the attempt before, as JSON.
     pub response: Option<Vec<u8>>,
+    /// Its place among the invocations that led to it.
+    pub lineage: Lineage,
 }
 
 /// What the queue has to do for a function.
@@ -69,7 +72,7 @@ pub struct FailedEvent {
     pub id: i64,
     /// The invocation's request id.
     pub request_id: String,
-    /// `RetriesExhausted` or `EventAgeExceeded`.
+    /// `RetriesExhausted`, `EventAgeExceeded` or `RecursiveInvocationException`.
     pub condition: String,
     /// Milliseconds since 1970.
     pub failed_ms: i64,
@@ -78,11 +81,13 @@ pub struct FailedEvent {
 }
 
 /// Gives back what a dead process had leased; such an attempt does not count.
-/// Returns how many there were.
-pub fn recover(tx: &Transaction<'_>) -> rusqlite::Result<usize> {
+/// Those go behind what is due at `now_ms`: an event that takes the process
+/// down must not keep the others from being handled. Returns how many there were.
+pub fn recover(tx: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<usize> {
     tx.execute(
-        "UPDATE invocations SET leased = 0, attempts = max(attempts - 1, 0), interruptions = interruptions + 1 WHERE leased = 1",
-        [],
+        "UPDATE invocations SET leased = 0, attempts = max(attempts - 1, 0), interruptions = interruptions + 1,
+         due_ms = max(due_ms, ?1) WHERE leased = 1",
+        [now_ms],
     )
 }
 
@@ -96,18 +101,25 @@ pub fn lease(
     let function = function_name(function);
     let found = tx
         .prepare_cached(
-            "SELECT id, request_id, payload, created_ms, attempts + 1, response, due_ms FROM invocations
+            "SELECT id, request_id, payload, created_ms, attempts + 1, response, due_ms, root, depth
+             FROM invocations LEFT JOIN chain ON invocation = id
              WHERE function = ?1 AND leased = 0 ORDER BY due_ms, id LIMIT 1",
         )?
         .query_row(params![function], |row| {
+            let request_id: String = row.get(1)?;
+            let lineage = match row.get(7)? {
+                Some(root) => Lineage { root, depth: row.get(8)? },
+                None => Lineage::begin(&request_id),
+            };
             Ok((
                 Leased {
                     id: row.get(0)?,
-                    request_id: row.get(1)?,
+                    request_id,
                     payload: row.get(2)?,
                     created_ms: row.get(3)?,
                     attempt: row.get(4)?,
                     response: row.get(5)?,
+                    lineage,
                 },
                 row.get::<_, i64>(6)?,
             ))
@@ -171,9 +183,23 @@ pub fn requeue(tx: &Transaction<'_>, failed_id: i64, now_ms: i64) -> rusqlite::R
         })
         .optional()?;
     let Some((function, payload)) = found else { return Ok(false) };
-    enqueue(tx, &function, &payload, now_ms)?;
+    enqueue(tx, &function, &payload, now_ms, None)?;
     tx.execute("DELETE FROM failed_events WHERE id = ?1", [failed_id])?;
     Ok(true)
+}
+
+/// Queues every given-up event of `function` anew, oldest first, each as a new
+/// invocation of a new chain; returns how many there were.
+pub fn redrive(tx: &Transaction<'_>, function: &str, now_ms: i64) -> rusqlite::Result<u64> {
+    let ids: Vec<i64> = tx
+        .prepare_cached("SELECT id FROM failed_events WHERE function = ?1 ORDER BY id")?
+        .query_map([function_name(function)], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let mut count = 0;
+    for id in ids {
+        count += u64::from(requeue(tx, id, now_ms)?);
+    }
+    Ok(count)
 }
 
 /// Whether no invocation of `function` is queued, running or waiting.
@@ -284,7 +310,7 @@ mod tests {
     #[test]
     fn an_invocation_is_leased_once_and_gone_when_done() {
         let (_folder, database) = database();
-        write(&database, |tx| enqueue(tx, "arn:aws:lambda:r:1:function:f", b"{}", 10));
+        write(&database, |tx| enqueue(tx, "arn:aws:lambda:r:1:function:f", b"{}", 10, None));
         let leased = run(next(&database, 10));
         assert_eq!((leased.attempt, leased.payload.as_slice(), leased.created_ms), (1, &b"{}"[..], 10));
         assert_eq!(next(&database, 10), Lease::Nothing(None));
@@ -296,7 +322,7 @@ mod tests {
     fn a_rolled_back_enqueue_leaves_nothing() {
         let (_folder, database) = database();
         let failed: rusqlite::Result<()> = database.write(|tx| {
-            enqueue(tx, "f", b"{}", 0)?;
+            enqueue(tx, "f", b"{}", 0, None)?;
             Err(rusqlite::Error::InvalidQuery)
         });
         assert!(failed.is_err());
@@ -306,7 +332,7 @@ mod tests {
     #[test]
     fn a_retry_waits_keeps_its_id_and_counts() {
         let (_folder, database) = database();
-        write(&database, |tx| enqueue(tx, "f", b"{}", 0));
+        write(&database, |tx| enqueue(tx, "f", b"{}", 0, None));
         let first = run(next(&database, 0));
         write(&database, |tx| retry(tx, first.id, 50, b"\"no\""));
         assert_eq!(next(&database, 49), Lease::Nothing(Some(50)));
@@ -318,18 +344,18 @@ mod tests {
     #[test]
     fn an_event_past_its_age_is_not_leased() {
         let (_folder, database) = database();
-        write(&database, |tx| enqueue(tx, "f", b"{}", 0));
+        write(&database, |tx| enqueue(tx, "f", b"{}", 0, None));
         assert!(matches!(next(&database, AGE), Lease::Expired(leased) if leased.attempt == 1));
     }
 
     #[test]
     fn a_dead_processs_lease_is_given_back_and_does_not_count() {
         let (folder, database) = database();
-        write(&database, |tx| enqueue(tx, "f", b"{}", 0));
+        write(&database, |tx| enqueue(tx, "f", b"{}", 0, None));
         run(next(&database, 0));
         drop(database);
         let database = Database::open(&folder.path().join("q.db"), &[SCHEMA]).unwrap();
-        assert_eq!(write(&database, recover), 1);
+        assert_eq!(write(&database, |tx| recover(tx, 0)), 1);
         let again = run(next(&database, 0));
         assert_eq!(again.attempt, 1);
         write(&database, |tx| release(tx, again.id));
@@ -339,7 +365,7 @@ mod tests {
     #[test]
     fn a_given_up_event_is_kept_and_can_be_queued_anew() {
         let (_folder, database) = database();
-        write(&database, |tx| enqueue(tx, "f", b"{\"n\":1}", 0));
+        write(&database, |tx| enqueue(tx, "f", b"{\"n\":1}", 0, None));
         let leased = run(next(&database, 0));
         write(&database, |tx| fail(tx, leased.id, "RetriesExhausted", &json!({ "version": "1.0" }), 7));
         let failed = database.read(|c| failed_events(c, "f", 10)).unwrap();
@@ -353,5 +379,40 @@ mod tests {
         assert_eq!(again.payload, b"{\"n\":1}");
         assert_ne!(again.request_id, leased.request_id);
         assert_eq!(database.read(|c| counts(c, "f")).unwrap(), Counts { running: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn an_event_that_took_the_process_down_goes_behind_the_others() {
+        let (_folder, database) = database();
+        for name in [&b"\"poison\""[..], b"\"other\""] {
+            write(&database, |tx| enqueue(tx, "f", name, 0, None));
+        }
+        assert_eq!(run(next(&database, 0)).payload, b"\"poison\"");
+        write(&database, |tx| recover(tx, 5));
+        assert_eq!(run(next(&database, 5)).payload, b"\"other\"");
+        assert_eq!(run(next(&database, 5)).payload, b"\"poison\"");
+    }
+
+    #[test]
+    fn what_an_invocation_causes_is_one_further_in_its_chain() {
+        let (_folder, database) = database();
+        write(&database, |tx| enqueue(tx, "f", b"1", 0, None));
+        let first = run(next(&database, 0));
+        assert_eq!(first.lineage, Lineage::begin(&first.request_id));
+        write(&database, |tx| enqueue(tx, "f", b"2", 0, Some(&first.lineage)));
+        let second = run(next(&database, 0));
+        assert_eq!(second.lineage, Lineage { root: first.request_id.clone(), depth: 2 });
+        // A retry stays where it was, and a person's redrive begins anew.
+        write(&database, |tx| retry(tx, second.id, 0, b"{}"));
+        assert_eq!(run(next(&database, 0)).lineage.depth, 2);
+        write(&database, |tx| fail(tx, second.id, "RetriesExhausted", &json!({}), 0));
+        assert_eq!(write(&database, |tx| redrive(tx, "f", 0)), 1);
+        assert_eq!(run(next(&database, 0)).lineage.depth, 1);
+        assert_eq!(
+            database
+                .read(|c| c.query_row("SELECT count(*) FROM chain", [], |row| row.get::<_, i64>(0)))
+                .unwrap(),
+            0
+        );
     }
 }

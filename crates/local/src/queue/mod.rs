@@ -8,17 +8,20 @@ mod lease;
 
 pub use lease::{Added, Counts, FailedEvent, Lease, Leased};
 pub use lease::{
-    added_since, complete, counts, fail, failed_events, is_empty, lease, recover, release, requeue, retry,
+    added_since, complete, counts, fail, failed_events, is_empty, lease, recover, redrive, release, requeue,
+    retry,
 };
 
 use rusqlite::{Transaction, params};
 use uuid::Uuid;
 
+use crate::lineage::Lineage;
+
 /// The tables; run at every opening.
 ///
 /// `leased` is 1 while an attempt runs; `response` is the last attempt's error. One process owns the database (the data
 /// folder is locked), so a lease found at opening belongs to a process that
-/// died, and is given back.
+/// died, and is given back. `chain` has a row for an invocation that another caused.
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS invocations (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -33,6 +36,11 @@ CREATE TABLE IF NOT EXISTS invocations (
     response      BLOB
 ) STRICT;
 CREATE INDEX IF NOT EXISTS invocations_due ON invocations (function, leased, due_ms, id);
+CREATE TABLE IF NOT EXISTS chain (
+    invocation INTEGER PRIMARY KEY REFERENCES invocations (id) ON DELETE CASCADE,
+    root       TEXT    NOT NULL,
+    depth      INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS failed_events (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     request_id    TEXT    NOT NULL UNIQUE,
@@ -49,13 +57,25 @@ CREATE TABLE IF NOT EXISTS failed_events (
 /// the invocation's row id.
 ///
 /// `function` is a name or an ARN; `payload` is the event as JSON; `now_ms`
-/// is milliseconds since 1970, from which the maximum event age counts.
-pub fn enqueue(tx: &Transaction<'_>, function: &str, payload: &[u8], now_ms: i64) -> rusqlite::Result<i64> {
+/// is milliseconds since 1970, from which the maximum event age counts;
+/// `cause` is the invocation that brought the event about, if one did.
+pub fn enqueue(
+    tx: &Transaction<'_>,
+    function: &str,
+    payload: &[u8],
+    now_ms: i64,
+    cause: Option<&Lineage>,
+) -> rusqlite::Result<i64> {
     tx.prepare_cached(
         "INSERT INTO invocations (request_id, function, payload, created_ms, due_ms) VALUES (?1, ?2, ?3, ?4, ?4)",
     )?
     .execute(params![Uuid::new_v4().to_string(), function_name(function), payload, now_ms])?;
-    Ok(tx.last_insert_rowid())
+    let id = tx.last_insert_rowid();
+    if let Some(place) = cause.map(Lineage::next) {
+        tx.prepare_cached("INSERT INTO chain (invocation, root, depth) VALUES (?1, ?2, ?3)")?
+            .execute(params![id, place.root, place.depth])?;
+    }
+    Ok(id)
 }
 
 /// The name in `name`, `arn:aws:lambda:region:account:function:name` or the

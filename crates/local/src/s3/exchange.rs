@@ -58,6 +58,7 @@ impl Exchange {
             source_ip: self.peer.ip().to_string(),
             request_id: self.request_id.clone(),
             host_id: self.host_id.clone(),
+            cause: None,
         }
     }
 

@@ -10,6 +10,7 @@ use super::policy;
 use super::service::Service;
 use super::tolerance::Tolerance;
 use crate::iam::Authority;
+use crate::lineage::Running;
 use crate::storage::{Setting, Storage, StorageError};
 use http::header::{CONNECTION, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Request};
@@ -38,6 +39,8 @@ pub struct S3Settings {
     /// Host names, without port, under which `bucket.<name>` is virtual-host
     /// style, beside `localhost` and `s3.localhost`.
     pub domains: Vec<String>,
+    /// Whose writes are a function's, so that the events about them carry their cause.
+    pub running: Arc<Running>,
 }
 
 /// Time for the headers of a request to arrive.
@@ -214,7 +217,12 @@ impl Front {
 /// Two services over one storage: what the outer cannot read and S3 ignores, it hands to the inner.
 fn build(storage: &Arc<Storage>, gate: &Gate, settings: &S3Settings) -> S3Service {
     let new = || {
-        let service = Service::new(Arc::clone(storage), gate.clone(), settings.functions.clone());
+        let service = Service::new(
+            Arc::clone(storage),
+            gate.clone(),
+            settings.functions.clone(),
+            Arc::clone(&settings.running),
+        );
         let domains = settings.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
         let mut builder = S3ServiceBuilder::new(service);
         builder.set_auth(gate.clone());

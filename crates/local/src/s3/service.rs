@@ -7,6 +7,7 @@ use super::access::Gate;
 use super::error::translate;
 use super::exchange::Exchange;
 use super::tolerance::Verified;
+use crate::lineage::Running;
 use crate::notify::Origin;
 use crate::storage::{Storage, StorageError};
 use s3s::auth::Credentials;
@@ -20,6 +21,7 @@ pub(crate) struct Service {
     pub(super) storage: Arc<Storage>,
     pub(super) gate: Gate,
     pub(super) functions: BTreeSet<String>,
+    running: Arc<Running>,
 }
 
 /// Who asks, taken from a request before its input is.
@@ -44,8 +46,13 @@ impl Caller {
 type Answer<T> = S3Result<S3Response<T>>;
 
 impl Service {
-    pub(super) fn new(storage: Arc<Storage>, gate: Gate, functions: BTreeSet<String>) -> Self {
-        Self { storage, gate, functions }
+    pub(super) fn new(
+        storage: Arc<Storage>,
+        gate: Gate,
+        functions: BTreeSet<String>,
+        running: Arc<Running>,
+    ) -> Self {
+        Self { storage, gate, functions, running }
     }
 
     /// Runs storage's blocking work off the async threads.
@@ -86,7 +93,11 @@ impl Service {
 
     /// The request as events name it.
     pub(super) fn origin(&self, caller: &Caller) -> Origin {
-        caller.exchange.origin(self.gate.principal_id(caller.credentials.as_ref()))
+        let credentials = caller.credentials.as_ref();
+        Origin {
+            cause: credentials.and_then(|credentials| self.running.of(&credentials.access_key)),
+            ..caller.exchange.origin(self.gate.principal_id(credentials))
+        }
     }
 
     /// `AccessDenied` when the request names another owner of the bucket.
