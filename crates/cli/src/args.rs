@@ -232,4 +232,56 @@ mod tests {
     fn the_arguments_are_consistent() {
         <Args as clap::CommandFactory>::command().debug_assert();
     }
+
+    const OPERATIONS: &str = include_str!("../../../docs/operations.md");
+
+    /// What stands between single backquotes.
+    fn spans() -> impl Iterator<Item = &'static str> {
+        let outside = OPERATIONS.split("```").step_by(2);
+        outside.flat_map(|text| text.split('`').skip(1).step_by(2))
+    }
+
+    #[test]
+    fn the_commands_of_the_operations_page_exist() {
+        let lines = OPERATIONS.lines().map(str::trim).chain(spans());
+        let mut seen = 0;
+        for line in lines.filter(|line| line.starts_with("minilab ")) {
+            let line = line.split(" > ").next().unwrap();
+            let words = line.split_whitespace().map(|word| word.trim_matches('"'));
+            Args::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            seen += 1;
+        }
+        assert!(seen > 15, "{seen}");
+    }
+
+    #[test]
+    fn the_flags_of_the_operations_page_exist() {
+        let pages = include_str!("../../../docs/commands.md");
+        // The other projects' own.
+        let theirs = ["--s3_prefix", "--s3_suffix"];
+        for span in spans().filter(|span| span.starts_with("--")) {
+            let flag = span.split_whitespace().next().unwrap();
+            assert!(theirs.contains(&flag) || pages.split_whitespace().any(|word| word == flag), "{flag}");
+        }
+    }
+
+    #[test]
+    fn the_recipes_of_the_operations_page_are_valid() {
+        let fields = ["key = ", "resize = ", "pixelate = ", "format = ", "background = "];
+        let outputs = spans().filter(|span| fields.iter().any(|field| span.starts_with(field)));
+        let outputs = outputs.map(|span| {
+            let key = if span.starts_with("key") { "" } else { "key = \"p/{key}\"\n" };
+            format!("[[output]]\n{key}{span}\n")
+        });
+        let blocks = OPERATIONS
+            .split("```toml")
+            .skip(1)
+            .map(|block| block.split("```").next().unwrap().replace("\n   ", "\n"));
+        let mut seen = 0;
+        for recipe in outputs.chain(blocks) {
+            minilab_imaging::Recipe::parse(&recipe).unwrap_or_else(|problems| panic!("{recipe}\n{problems}"));
+            seen += 1;
+        }
+        assert!(seen > 10, "{seen}");
+    }
 }
