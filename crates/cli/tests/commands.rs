@@ -16,6 +16,7 @@ fn minilab(folder: &Path, args: &[&str]) -> Output {
         .current_dir(folder)
         .env_remove("MINILAB_CONFIG")
         .env_remove("MINILAB_LOG")
+        .env_remove("AWS_ENDPOINT_URL_S3")
         .env("COLUMNS", "100")
         .output()
         .unwrap()

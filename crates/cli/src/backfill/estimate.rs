@@ -25,8 +25,8 @@ pub(super) struct Estimate {
     transfer_usd: f64,
 }
 
-/// For `due` sources of `bytes` bytes together.
-pub(super) fn of(recipe: &Recipe, due: u64, bytes: u64) -> Estimate {
+/// For `due` of `sources`, which have `bytes` bytes together.
+pub(super) fn of(recipe: &Recipe, sources: u64, due: u64, bytes: u64) -> Estimate {
     // Whatever rule a picture falls under, it gets at most the longest one's prints.
     let mut rules = vec![0_u64; recipe.rules.len() + 1];
     for output in &recipe.outputs {
@@ -34,8 +34,10 @@ pub(super) fn of(recipe: &Recipe, due: u64, bytes: u64) -> Estimate {
     }
     let prints = rules.into_iter().max().unwrap_or(0);
     let listings = recipe.outputs.iter().filter(|output| is_listed(output)).count() as u64;
-    // The source, the source again, and its report.
-    let (puts, gets) = (due * (prints + listings), due * 3);
+    // Looking: each print, or its listing, and the report. Making: the prints and
+    // their listings; the source, the source again, and the report.
+    let puts = sources * listings + due * (prints + listings);
+    let gets = sources * (prints + 1) + due * 3;
     Estimate {
         put_requests: puts,
         get_requests: gets,
@@ -69,12 +71,12 @@ mod tests {
 
     #[test]
     fn every_print_is_a_put_and_every_listed_output_a_listing() {
-        let estimate = of(&Recipe::built_in(), 1000, 2_000_000_000);
+        let estimate = of(&Recipe::built_in(), 2000, 1000, 2_000_000_000);
         // Nine prints; the five pixelations keep the source's key and are exact.
-        assert_eq!((estimate.put_requests, estimate.get_requests), (9000, 3000));
-        assert!((estimate.requests_usd - (0.045 + 0.0012)).abs() < 1e-9, "{estimate:?}");
+        assert_eq!((estimate.put_requests, estimate.get_requests), (9000, 23_000));
+        assert!((estimate.requests_usd - (0.045 + 0.0092)).abs() < 1e-9, "{estimate:?}");
         assert!((estimate.transfer_usd - 0.18).abs() < 1e-9, "{estimate:?}");
         let sized = Recipe::parse("[[output]]\nkey = \"a/{key}_{width}\"\n").unwrap();
-        assert_eq!(of(&sized, 10, 0).put_requests, 20);
+        assert_eq!(of(&sized, 10, 10, 0).put_requests, 30);
     }
 }

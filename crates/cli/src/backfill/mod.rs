@@ -195,7 +195,8 @@ impl Run<'_> {
         }
         bar.finish_and_clear();
         if self.dry {
-            summary.estimate = Some(estimate::of(self.recipe, summary.due, summary.due_bytes));
+            summary.estimate =
+                Some(estimate::of(self.recipe, summary.sources, summary.due, summary.due_bytes));
         }
         summary.interrupted = self.is_stopped();
         if !summary.interrupted {
