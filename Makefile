@@ -5,14 +5,14 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MINILAB := $(TARGET)/release/minilab
 PYTEST := .tools/venv/bin/python -m pytest -q
 
-.PHONY: demo test build setup lint audit rust-test python-test package bench soak fuzz clean
+.PHONY: demo test build setup lint audit rust-test python-test deploy-test deploy-check package bench soak fuzz clean
 
 # The main job on the bundled photographs, through the whole small cloud.
 demo: build
 	$(MINILAB) demo --out demo-out
 
 # Every test: Rust, then the real binary against Pillow and real S3 clients.
-test: setup rust-test python-test
+test: setup rust-test python-test deploy-test
 
 build:
 	tools/setup.sh build
@@ -25,7 +25,17 @@ rust-test:
 	$(CARGO) test --locked --workspace
 
 python-test: build
-	$(PYTEST) tests --minilab $(MINILAB)
+	$(PYTEST) tests --ignore tests/deploy --minilab $(MINILAB)
+
+# What `minilab template` prints, under other people's checkers and deployed to
+# an AWS that is not AWS.
+deploy-test: build
+	tools/python-environment.sh .tools/deploy-venv tests/deploy/requirements.txt
+	.tools/deploy-venv/bin/python -m pytest -q tests/deploy --minilab $(MINILAB)
+
+# The examples under the two checkers that take minutes to install.
+deploy-check:
+	tools/deploy-check.sh
 
 # What CI asks on top of the tests.
 lint:
@@ -54,8 +64,10 @@ bench: build
 	bench/setup.sh
 	.tools/bench-venv/bin/python bench/run.py --target $(TARGET)/release
 
-# Fifty thousand events through the queue: minutes, so not part of `test`.
+# Fifty thousand events through the queue, ten thousand sources through a
+# backfill: minutes, so not part of `test`.
 soak:
+	$(CARGO) test --locked --release -p minilab --test buckets -- --ignored --nocapture ten_thousand
 	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty
 
 # A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.

@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
+use minilab_lambda::policy::Keys;
+
+use crate::template::TemplateOptions;
 
 /// Serverless image processing: a picture dropped into a source bucket comes
 /// out of a processed bucket in every size and format that the recipe asks for.
@@ -41,7 +44,13 @@ pub(crate) enum Command {
     /// Validate the recipe; print its outputs, the IAM policy and the loop proof
     Check,
     /// Print the IAM policy that the recipe needs, as JSON
-    Policy,
+    Policy(KeyOptions),
+    /// Print what to apply to an AWS account: buckets, function, trigger, role, alarms
+    Template(Box<TemplateOptions>),
+    /// List, show and retry pictures that were rejected
+    Failures(FailuresOptions),
+    /// Make the prints of sources that have none, or older ones
+    Backfill(BackfillOptions),
     /// Be the function: what an execution environment of the small cloud runs
     #[command(hide = true)]
     Function,
@@ -90,6 +99,111 @@ pub(crate) struct UpOptions {
     pub(crate) function: FunctionOptions,
 }
 
+/// Keys that encrypt the buckets.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct KeyOptions {
+    /// ARN of the KMS key that encrypts the source bucket [default: S3's own key]
+    #[arg(long, value_name = "ARN")]
+    pub(crate) source_kms_key: Option<String>,
+
+    /// ARN of the KMS key that encrypts the processed bucket [default: S3's own key]
+    #[arg(long, value_name = "ARN")]
+    pub(crate) processed_kms_key: Option<String>,
+}
+
+impl KeyOptions {
+    pub(crate) fn keys(&self) -> Keys {
+        Keys { source: self.source_kms_key.clone(), processed: self.processed_kms_key.clone() }
+    }
+}
+
+/// How to reach the buckets: as in the AWS CLI.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct BucketOptions {
+    /// Another S3 than AWS's, such as `http://127.0.0.1:9000`
+    #[arg(long, value_name = "URL", env = "AWS_ENDPOINT_URL_S3")]
+    pub(crate) endpoint_url: Option<String>,
+
+    /// The buckets' region [default: the environment's or the profile's]
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+
+    /// A profile of ~/.aws/config and ~/.aws/credentials [default: `AWS_PROFILE`, or "default"]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FailuresOptions {
+    #[command(subcommand)]
+    pub(crate) command: FailuresCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FailuresCommand {
+    /// One line for each report
+    List {
+        /// Only sources whose keys begin with this
+        #[arg(long, value_name = "PREFIX", default_value = "")]
+        prefix: String,
+
+        #[command(flatten)]
+        buckets: BucketOptions,
+    },
+    /// The report of one source
+    Show {
+        /// Key of the source
+        #[arg(value_name = "KEY")]
+        key: String,
+
+        #[command(flatten)]
+        buckets: BucketOptions,
+    },
+    /// Look at sources again, now and here, by this recipe
+    Retry {
+        /// Keys of sources
+        #[arg(value_name = "KEY", required_unless_present = "all")]
+        keys: Vec<String>,
+
+        /// Every source that has a report
+        #[arg(long, conflicts_with = "keys")]
+        all: bool,
+
+        #[command(flatten)]
+        buckets: BucketOptions,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct BackfillOptions {
+    /// Only sources whose keys begin with this [default: the recipe's prefix]
+    #[arg(long, value_name = "PREFIX", default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+
+    /// Only sources written since: a date (2026-01-31), a time (RFC 3339), or an age (7d, 12h)
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) since: Option<String>,
+
+    /// Only sources whose keys come after this one: where an interrupted run says it stopped
+    #[arg(long, value_name = "KEY")]
+    pub(crate) start_after: Option<String>,
+
+    /// Say how much there is to do and what it costs; write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
+    /// Afterwards, delete prints and reports whose source is gone
+    #[arg(long)]
+    pub(crate) prune: bool,
+
+    /// Pictures at once; each may take the recipe's `limits.memory_mb` [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub(crate) concurrency: Option<u32>,
+
+    #[command(flatten)]
+    pub(crate) buckets: BucketOptions,
+}
+
 /// The function's settings, as on Lambda.
 #[derive(Debug, Clone, ClapArgs)]
 pub(crate) struct FunctionOptions {
@@ -117,5 +231,57 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         <Args as clap::CommandFactory>::command().debug_assert();
+    }
+
+    const OPERATIONS: &str = include_str!("../../../docs/operations.md");
+
+    /// What stands between single backquotes.
+    fn spans() -> impl Iterator<Item = &'static str> {
+        let outside = OPERATIONS.split("```").step_by(2);
+        outside.flat_map(|text| text.split('`').skip(1).step_by(2))
+    }
+
+    #[test]
+    fn the_commands_of_the_operations_page_exist() {
+        let lines = OPERATIONS.lines().map(str::trim).chain(spans());
+        let mut seen = 0;
+        for line in lines.filter(|line| line.starts_with("minilab ")) {
+            let line = line.split(" > ").next().unwrap();
+            let words = line.split_whitespace().map(|word| word.trim_matches('"'));
+            Args::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+            seen += 1;
+        }
+        assert!(seen > 15, "{seen}");
+    }
+
+    #[test]
+    fn the_flags_of_the_operations_page_exist() {
+        let pages = include_str!("../../../docs/commands.md");
+        // The other projects' own.
+        let theirs = ["--s3_prefix", "--s3_suffix"];
+        for span in spans().filter(|span| span.starts_with("--")) {
+            let flag = span.split_whitespace().next().unwrap();
+            assert!(theirs.contains(&flag) || pages.split_whitespace().any(|word| word == flag), "{flag}");
+        }
+    }
+
+    #[test]
+    fn the_recipes_of_the_operations_page_are_valid() {
+        let fields = ["key = ", "resize = ", "pixelate = ", "format = ", "background = "];
+        let outputs = spans().filter(|span| fields.iter().any(|field| span.starts_with(field)));
+        let outputs = outputs.map(|span| {
+            let key = if span.starts_with("key") { "" } else { "key = \"p/{key}\"\n" };
+            format!("[[output]]\n{key}{span}\n")
+        });
+        let blocks = OPERATIONS
+            .split("```toml")
+            .skip(1)
+            .map(|block| block.split("```").next().unwrap().replace("\n   ", "\n"));
+        let mut seen = 0;
+        for recipe in outputs.chain(blocks) {
+            minilab_imaging::Recipe::parse(&recipe).unwrap_or_else(|problems| panic!("{recipe}\n{problems}"));
+            seen += 1;
+        }
+        assert!(seen > 10, "{seen}");
     }
 }

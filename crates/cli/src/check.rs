@@ -8,7 +8,7 @@ use minilab_imaging::recipe::{Fit, Format, FormatChoice, Length, Output, Pixelat
 use serde_json::json;
 
 use crate::Ending;
-use crate::args::Args;
+use crate::args::{Args, KeyOptions};
 use crate::config;
 use crate::table::Table;
 
@@ -77,9 +77,10 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-pub(crate) fn policy(args: &Args) -> anyhow::Result<Ending> {
+pub(crate) fn policy(args: &Args, options: &KeyOptions) -> anyhow::Result<Ending> {
     let config = config::load(args)?;
-    let document = serde_json::to_string_pretty(&minilab_lambda::policy::document(&config.recipe))?;
+    let document = minilab_lambda::policy::document_with(&config.recipe, &options.keys());
+    let document = serde_json::to_string_pretty(&document)?;
     writeln!(std::io::stdout(), "{document}")?;
     Ok(Ending::Done)
 }

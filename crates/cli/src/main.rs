@@ -4,16 +4,20 @@
 //! deciding anything about pictures or storage; the crates below do.
 
 mod args;
+mod backfill;
+mod buckets;
 mod check;
 mod cloud;
 mod config;
 mod demo;
+mod failures;
 mod function;
 mod inputs;
 mod render;
 mod results;
 mod samples;
 mod table;
+mod template;
 mod up;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -49,7 +53,10 @@ fn main() -> ExitCode {
     }
     let ending = match &args.command {
         Command::Check => check::run(&args),
-        Command::Policy => check::policy(&args),
+        Command::Policy(options) => check::policy(&args, options),
+        Command::Template(options) => template::run(&args, options),
+        Command::Failures(options) => failures::run(&args, options),
+        Command::Backfill(options) => backfill::run(&args, options),
         Command::Render(options) => render::run(&args, options),
         Command::Demo(options) => demo::run(&args, options),
         Command::Up(options) => up::run(&args, options),

@@ -16,6 +16,7 @@ fn minilab(folder: &Path, args: &[&str]) -> Output {
         .current_dir(folder)
         .env_remove("MINILAB_CONFIG")
         .env_remove("MINILAB_LOG")
+        .env_remove("AWS_ENDPOINT_URL_S3")
         .env("COLUMNS", "100")
         .output()
         .unwrap()
@@ -240,7 +241,20 @@ fn the_commands_page_is_what_the_binary_says() {
         "# Commands\n\n<!-- Rendered from the code: MINILAB_BLESS=1 cargo test -p minilab -->\n\n\
          Exit status: 0 done, 1 some inputs rejected or failed, 2 usage or configuration.\n",
     );
-    for command in [&[][..], &["demo"], &["up"], &["render"], &["check"], &["policy"]] {
+    for command in [
+        &[][..],
+        &["demo"],
+        &["up"],
+        &["render"],
+        &["check"],
+        &["policy"],
+        &["template"],
+        &["backfill"],
+        &["failures"],
+        &["failures", "list"],
+        &["failures", "show"],
+        &["failures", "retry"],
+    ] {
         let args: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let output = minilab(folder.path(), &args);
         assert!(output.status.success());

@@ -9,8 +9,8 @@ use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, service_fn};
 use minilab_handler::store::Object;
 use minilab_handler::{Clock, Handler, HandlerError, Options, Store as _, ThreadRenderer};
-use minilab_imaging::Recipe;
 use minilab_imaging::recipe::Asset;
+use minilab_imaging::{Limits, Recipe};
 use serde_json::Value;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -135,10 +135,16 @@ pub fn function(settings: &Settings) -> Function {
         region: region.clone(),
         endpoint: endpoint.clone(),
     }));
+    handler(recipe.clone(), *limits, store)
+}
+
+/// The handler over real buckets, wherever it runs: what a function does for
+/// an event, a command does for a key that somebody names.
+pub fn handler(recipe: Arc<Recipe>, limits: Limits, store: Arc<S3Store>) -> Function {
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
         ^ u64::from(std::process::id()).rotate_left(32);
     let options = Options { seed, ..Options::default() };
-    Handler::new(recipe.clone(), *limits, store, ThreadRenderer::new(uptime), SystemClock::start(), options)
+    Handler::new(recipe, limits, store, ThreadRenderer::new(uptime), SystemClock::start(), options)
 }
 
 /// Monotonic time since the process first asked.
@@ -147,10 +153,9 @@ fn uptime() -> Duration {
     START.elapsed()
 }
 
-/// Loads the pictures that the recipe keeps in the processed bucket.
+/// The settings with the pictures that the recipe keeps in the processed bucket.
 async fn supplied(mut settings: Settings) -> Result<Settings, SettingsError> {
-    let missing = settings.recipe.missing_assets();
-    if missing.is_empty() {
+    if settings.recipe.missing_assets().is_empty() {
         return Ok(settings);
     }
     let store = S3Store::new(S3Access {
@@ -159,14 +164,26 @@ async fn supplied(mut settings: Settings) -> Result<Settings, SettingsError> {
         endpoint: settings.endpoint.clone(),
     });
     let mut recipe = Recipe::clone(&settings.recipe);
+    supply(&mut recipe, &store).await?;
+    settings.recipe = Arc::new(recipe);
+    Ok(settings)
+}
+
+/// Loads the pictures that the recipe keeps in the processed bucket, each of at
+/// most the recipe's `limits.input_mb`.
+///
+/// # Errors
+/// All problems at once.
+pub async fn supply(recipe: &mut Recipe, store: &S3Store) -> Result<(), SettingsError> {
+    let max_bytes = recipe.limits.input_bytes;
     let mut problems = Vec::new();
-    for asset in missing {
+    for asset in recipe.missing_assets() {
         let problem = match &asset {
             Asset::File(path) => Err(format!("the recipe's watermark {path} is not beside it")),
             Asset::Object(key) => {
                 let bucket = recipe.processed.bucket.clone();
                 let name = format!("the recipe's watermark s3://{bucket}/{key}");
-                match store.get(&bucket, key, settings.limits.input_bytes).await {
+                match store.get(&bucket, key, max_bytes).await {
                     Ok(Some(Object::Whole { bytes, .. })) => recipe
                         .supply(asset.clone(), bytes.to_vec())
                         .map_err(|error| format!("{name} is no picture to use: {error}")),
@@ -178,11 +195,7 @@ async fn supplied(mut settings: Settings) -> Result<Settings, SettingsError> {
         };
         problems.extend(problem.err());
     }
-    if !problems.is_empty() {
-        return Err(SettingsError { problems });
-    }
-    settings.recipe = Arc::new(recipe);
-    Ok(settings)
+    if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
 }
 
 async fn serve(settings: Settings) -> Result<(), String> {

@@ -8,8 +8,8 @@ pub mod policy;
 mod s3;
 mod settings;
 
-pub use function::{Function, RunError, SystemClock, function, report_init_error, run};
-pub use s3::{S3Access, S3Store};
+pub use function::{Function, RunError, SystemClock, function, handler, report_init_error, run, supply};
+pub use s3::{Listed, Listing, S3Access, S3Store, https_client};
 pub use settings::{Credentials, Endpoint, Settings, SettingsError};
 
 use std::collections::BTreeMap;

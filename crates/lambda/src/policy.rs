@@ -21,12 +21,32 @@ pub struct Grant {
     pub resources: Vec<String>,
     /// Values of a `StringLikeIfExists` condition on `s3:prefix`; empty for none.
     pub prefixes: Vec<String>,
+    /// Value of a `StringLike` condition on `kms:ViaService`.
+    pub via: Option<&'static str>,
     /// Why the function cannot do without it.
     pub why: &'static str,
 }
 
+/// The customer managed keys that encrypt the buckets, as ARNs. None where S3
+/// encrypts with its own.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Keys {
+    /// The source bucket's.
+    pub source: Option<String>,
+    /// The processed bucket's.
+    pub processed: Option<String>,
+}
+
+/// A key is used through S3 alone, in any region.
+const VIA_S3: &str = "s3.*.amazonaws.com";
+
 /// The statements that `recipe` needs, least first.
 pub fn grants(recipe: &Recipe) -> Vec<Grant> {
+    grants_with(recipe, &Keys::default())
+}
+
+/// The statements that `recipe` needs where `keys` encrypt its buckets.
+pub fn grants_with(recipe: &Recipe, keys: &Keys) -> Vec<Grant> {
     let mut starts: BTreeSet<String> =
         recipe.outputs.iter().map(|output| recipe.print_prefix(output)).collect();
     starts.insert(REPORT_PREFIX.to_owned());
@@ -45,6 +65,7 @@ pub fn grants(recipe: &Recipe) -> Vec<Grant> {
             actions: vec!["s3:GetObject"],
             resources: vec![object_arn(&recipe.source.bucket, &recipe.source.prefix)],
             prefixes: Vec::new(),
+            via: None,
             why: "to load the picture that an event names",
         },
         Grant {
@@ -52,6 +73,7 @@ pub fn grants(recipe: &Recipe) -> Vec<Grant> {
             actions: vec!["s3:ListBucket"],
             resources: vec![bucket_arn(&recipe.source.bucket)],
             prefixes: Vec::new(),
+            via: None,
             why: "without it S3 answers 403 for a deleted source, and its prints could not be deleted safely",
         },
         Grant {
@@ -59,6 +81,7 @@ pub fn grants(recipe: &Recipe) -> Vec<Grant> {
             actions: vec!["s3:PutObject", "s3:GetObject", "s3:DeleteObject"],
             resources: starts.iter().map(|start| object_arn(&recipe.processed.bucket, start)).collect(),
             prefixes: Vec::new(),
+            via: None,
             why: "to store prints and failure reports, and to remove those that name a source which is gone",
         },
         Grant {
@@ -66,6 +89,7 @@ pub fn grants(recipe: &Recipe) -> Vec<Grant> {
             actions: vec!["s3:ListBucket"],
             resources: vec![bucket_arn(&recipe.processed.bucket)],
             prefixes: starts.iter().map(|start| format!("{}*", escape(start))).collect(),
+            via: None,
             why: "to find old prints and reports; IfExists, because S3 also asks for this when it looks up one key",
         },
     ];
@@ -75,20 +99,51 @@ pub fn grants(recipe: &Recipe) -> Vec<Grant> {
             actions: vec!["s3:GetObject"],
             resources: assets,
             prefixes: Vec::new(),
+            via: None,
             why: "to load the pictures that outputs lay over their prints",
         });
     }
+    grants.extend(keys.grants());
     grants
+}
+
+impl Keys {
+    fn grants(&self) -> impl Iterator<Item = Grant> {
+        let decrypt = self.source.iter().map(|key| Grant {
+            sid: "DecryptSources",
+            actions: vec!["kms:Decrypt"],
+            resources: vec![key.clone()],
+            prefixes: Vec::new(),
+            via: Some(VIA_S3),
+            why: "to read sources, which this key encrypts",
+        });
+        let encrypt = self.processed.iter().map(|key| Grant {
+            sid: "EncryptPrintsAndReports",
+            actions: vec!["kms:GenerateDataKey", "kms:Decrypt"],
+            resources: vec![key.clone()],
+            prefixes: Vec::new(),
+            via: Some(VIA_S3),
+            why: "to store prints and reports, which this key encrypts, and to look at them again",
+        });
+        decrypt.chain(encrypt)
+    }
 }
 
 /// The IAM policy document (version 2012-10-17) of the function's role.
 pub fn document(recipe: &Recipe) -> Value {
-    let statements: Vec<Value> = grants(recipe).into_iter().map(Grant::statement).collect();
+    document_with(recipe, &Keys::default())
+}
+
+/// The IAM policy document of the function's role where `keys` encrypt the
+/// buckets.
+pub fn document_with(recipe: &Recipe, keys: &Keys) -> Value {
+    let statements: Vec<Value> = grants_with(recipe, keys).into_iter().map(Grant::statement).collect();
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
 impl Grant {
-    fn statement(self) -> Value {
+    /// The statement.
+    pub fn statement(self) -> Value {
         let mut statement = json!({
             "Sid": self.sid,
             "Effect": "Allow",
@@ -97,6 +152,9 @@ impl Grant {
         });
         if !self.prefixes.is_empty() {
             statement["Condition"] = json!({ "StringLikeIfExists": { "s3:prefix": self.prefixes } });
+        }
+        if let Some(service) = self.via {
+            statement["Condition"] = json!({ "StringLike": { "kms:ViaService": service } });
         }
         statement
     }
@@ -226,5 +284,27 @@ mod tests {
         assert_eq!(watermarks.actions, ["s3:GetObject"]);
         assert_eq!(watermarks.resources, ["arn:aws:s3:::minilab-processed/brand/logo${*}.png"]);
         assert!(super::grants(&Recipe::built_in()).iter().all(|grant| grant.sid != "ReadWatermarks"));
+    }
+
+    #[test]
+    fn keys_may_be_used_through_s3_and_only_where_they_encrypt() {
+        let key = |name: &str| format!("arn:aws:kms:eu-central-1:123456789012:key/{name}");
+        let sids = |keys: &Keys| -> Vec<&str> {
+            grants_with(&Recipe::built_in(), keys).iter().skip(4).map(|grant| grant.sid).collect()
+        };
+        let both = Keys { source: Some(key("s")), processed: Some(key("p")) };
+        assert_eq!(sids(&Keys::default()), Vec::<&str>::new());
+        assert_eq!(sids(&both), ["DecryptSources", "EncryptPrintsAndReports"]);
+        assert_eq!(sids(&Keys { source: None, ..both.clone() }), ["EncryptPrintsAndReports"]);
+        assert_eq!(
+            document_with(&Recipe::built_in(), &both)["Statement"][4],
+            json!({
+                "Sid": "DecryptSources",
+                "Effect": "Allow",
+                "Action": ["kms:Decrypt"],
+                "Resource": [key("s")],
+                "Condition": { "StringLike": { "kms:ViaService": "s3.*.amazonaws.com" } }
+            })
+        );
     }
 }

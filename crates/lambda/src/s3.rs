@@ -10,13 +10,14 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::{Bytes, BytesMut};
 use minilab_handler::Store;
 use minilab_handler::store::{Cause, Head, Metadata, Object, Operation, Page, Put, StoreError};
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How to reach an S3.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,38 @@ pub struct S3Access {
 /// does not wait for.
 #[derive(Debug)]
 pub struct S3Store {
-    access: S3Access,
+    access: Access,
     client: OnceLock<Client>,
+}
+
+#[derive(Debug)]
+enum Access {
+    /// One set of credentials for as long as the process lives: a function's.
+    Fixed(S3Access),
+    /// Credentials that are asked for again when they have expired.
+    Renewing { credentials: SharedCredentialsProvider, region: String, endpoint: Option<Endpoint> },
+}
+
+/// An object as a listing shows it, without its metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The key.
+    pub key: String,
+    /// Entity tag, without quotes.
+    pub etag: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: SystemTime,
+}
+
+/// One page of [`S3Store::list_objects`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// In the order of their keys' UTF-8 bytes.
+    pub objects: Vec<Listed>,
+    /// Where the next page starts; `None` on the last. Opaque.
+    pub next: Option<String>,
 }
 
 const CONNECT: Duration = Duration::from_secs(3);
@@ -49,7 +80,52 @@ const ATTEMPT: Duration = Duration::from_mins(1);
 impl S3Store {
     /// A store that is not connected yet.
     pub const fn new(access: S3Access) -> Self {
-        Self { access, client: OnceLock::new() }
+        Self { access: Access::Fixed(access), client: OnceLock::new() }
+    }
+
+    /// A store that asks `credentials` whenever they have expired, for programs
+    /// that outlive them. Without an `endpoint`, AWS's own.
+    pub const fn renewing(
+        credentials: SharedCredentialsProvider,
+        region: String,
+        endpoint: Option<Endpoint>,
+    ) -> Self {
+        Self { access: Access::Renewing { credentials, region, endpoint }, client: OnceLock::new() }
+    }
+
+    /// Lists the objects whose keys start with `prefix`: one page of at most a
+    /// thousand, from `from` (a [`Listing::next`]), else behind the key `after`,
+    /// else from the start.
+    pub async fn list_objects(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        from: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<Listing, StoreError> {
+        let output = self
+            .client()
+            .list_objects_v2()
+            .bucket(bucket)
+            .prefix(prefix)
+            .set_start_after(after.filter(|_| from.is_none()).map(str::to_owned))
+            .set_continuation_token(from.map(str::to_owned))
+            .send()
+            .await
+            .map_err(|error| At { operation: Operation::List, bucket, key: prefix }.error(&error))?;
+        let next = output.next_continuation_token.filter(|_| output.is_truncated == Some(true));
+        let listed = |object: aws_sdk_s3::types::Object| {
+            Some(Listed {
+                key: object.key?,
+                etag: object.e_tag.unwrap_or_default().trim_matches('"').to_owned(),
+                size: object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0),
+                modified: object
+                    .last_modified
+                    .and_then(|time| SystemTime::try_from(time).ok())
+                    .unwrap_or(SystemTime::UNIX_EPOCH),
+            })
+        };
+        Ok(Listing { objects: output.contents.into_iter().flatten().filter_map(listed).collect(), next })
     }
 
     /// Builds the client now, so that the first request does not wait for it.
@@ -62,9 +138,38 @@ impl S3Store {
     }
 }
 
-fn build(access: &S3Access) -> Client {
-    let S3Access { credentials, region, endpoint } = access;
-    let plain = endpoint.as_ref().is_some_and(Endpoint::is_plain_http);
+fn build(access: &Access) -> Client {
+    let config = match access {
+        Access::Fixed(S3Access { credentials, region, endpoint }) => {
+            let fixed = aws_credential_types::Credentials::new(
+                credentials.access_key_id.clone(),
+                credentials.secret_access_key.clone(),
+                credentials.session_token.clone(),
+                None,
+                "environment",
+            );
+            config(SharedCredentialsProvider::new(fixed), region, endpoint.as_ref())
+                .identity_cache(IdentityCache::no_cache())
+        }
+        Access::Renewing { credentials, region, endpoint } => {
+            config(credentials.clone(), region, endpoint.as_ref())
+        }
+    };
+    Client::from_conf(config.build())
+}
+
+/// An HTTPS client that trusts the machine's root certificates, for whoever
+/// looks for credentials.
+pub fn https_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+fn config(
+    credentials: SharedCredentialsProvider,
+    region: &str,
+    endpoint: Option<&Endpoint>,
+) -> aws_sdk_s3::config::Builder {
+    let plain = endpoint.is_some_and(Endpoint::is_plain_http);
     let mut http =
         aws_smithy_http_client::Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::Ring));
     if plain && let Ok(context) = TlsContext::builder().with_trust_store(TrustStore::empty()).build() {
@@ -73,15 +178,8 @@ fn build(access: &S3Access) -> Client {
     let mut config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(http.build_https())
-        .region(Region::new(region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(aws_credential_types::Credentials::new(
-            credentials.access_key_id.clone(),
-            credentials.secret_access_key.clone(),
-            credentials.session_token.clone(),
-            None,
-            "environment",
-        )))
-        .identity_cache(IdentityCache::no_cache())
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(credentials)
         // The handler's backoff is the only one: it knows the deadline.
         .retry_config(RetryConfig::disabled())
         .timeout_config(
@@ -99,7 +197,7 @@ fn build(access: &S3Access) -> Client {
     if let Some(endpoint) = endpoint {
         config = config.endpoint_url(endpoint.as_str()).force_path_style(true);
     }
-    Client::from_conf(config.build())
+    config
 }
 
 impl Store for S3Store {
@@ -153,18 +251,8 @@ impl Store for S3Store {
     }
 
     async fn list(&self, bucket: &str, prefix: &str, from: Option<&str>) -> Result<Page, StoreError> {
-        let request = self
-            .client()
-            .list_objects_v2()
-            .bucket(bucket)
-            .prefix(prefix)
-            .set_continuation_token(from.map(str::to_owned));
-        let output = match request.send().await {
-            Ok(output) => output,
-            Err(error) => return Err(At { operation: Operation::List, bucket, key: prefix }.error(&error)),
-        };
-        let next = output.next_continuation_token.filter(|_| output.is_truncated == Some(true));
-        let keys = output.contents.into_iter().flatten().filter_map(|object| object.key).collect();
+        let Listing { objects, next } = self.list_objects(bucket, prefix, from, None).await?;
+        let keys = objects.into_iter().map(|object| object.key).collect();
         Ok(Page { keys, next })
     }
 }

@@ -1,0 +1,415 @@
+//! `minilab template`: what a person applies to an account of their own.
+//!
+//! Owns: which resources there are, from the recipe and the options, and what
+//! cannot be deployed. The two languages are its children; both say the same.
+//! Refuses: anything that differs from run to run.
+
+#[expect(clippy::format_push_string, clippy::format_collect, reason = "read as text, and written once a run")]
+mod cloudformation;
+mod dashboard;
+mod quote;
+#[expect(clippy::format_push_string, clippy::format_collect, reason = "read as text, and written once a run")]
+mod terraform;
+
+use std::io::Write as _;
+
+use anyhow::{bail, ensure};
+use clap::{Args as ClapArgs, ValueEnum};
+use minilab_imaging::Recipe;
+use minilab_imaging::recipe::Asset;
+use minilab_lambda::policy::Grant;
+
+use crate::Ending;
+use crate::args::{Args, KeyOptions};
+use crate::config::{self, Config};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// YAML for `aws cloudformation deploy`
+    Cloudformation,
+    /// The same for `sam deploy`, which uploads the zip itself
+    Sam,
+    /// HCL for `terraform apply` or `tofu apply`
+    Terraform,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Arch {
+    Arm64,
+    #[value(name = "x86_64")]
+    X86_64,
+}
+
+impl Arch {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Arm64 => "arm64",
+            Self::X86_64 => "x86_64",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TriggerKind {
+    /// The bucket invokes the function
+    Direct,
+    /// The bucket fills a queue that the function empties
+    Sqs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Versioning {
+    None,
+    Source,
+    Processed,
+    Both,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct TemplateOptions {
+    /// The language
+    #[arg(long, value_enum, default_value_t = Format::Cloudformation)]
+    pub(crate) format: Format,
+
+    /// Name of the function, and the beginning of the other resources' names
+    #[arg(long, value_name = "NAME", default_value = "minilab")]
+    pub(crate) name: String,
+
+    /// The source bucket exists: leave it as it is
+    #[arg(long)]
+    pub(crate) existing_source: bool,
+
+    /// The processed bucket exists: leave it as it is
+    #[arg(long)]
+    pub(crate) existing_processed: bool,
+
+    #[command(flatten)]
+    pub(crate) keys: KeyOptions,
+
+    /// Which new buckets keep the former versions of their objects
+    #[arg(long, value_enum, value_name = "BUCKETS", default_value_t = Versioning::Source)]
+    pub(crate) versioning: Versioning,
+
+    /// How long former versions are kept
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) keep_versions: u32,
+
+    /// Delete sources after so many days; their prints stay [default: never]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) expire_sources: Option<u32>,
+
+    /// Delete prints and failure reports after so many days [default: never]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub(crate) expire_prints: Option<u32>,
+
+    /// What the function's zip was built for
+    #[arg(long, value_enum, default_value_t = Arch::Arm64)]
+    pub(crate) arch: Arch,
+
+    /// The function's memory, in MB; its share of processors grows with it
+    #[arg(long, value_name = "MB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=10_240))]
+    pub(crate) memory: u32,
+
+    /// Longest invocation, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=900))]
+    pub(crate) timeout: u32,
+
+    /// Reserve so many concurrent invocations: never more, and always so many [default: the account's]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) concurrency: Option<u32>,
+
+    /// How an event reaches the function
+    #[arg(long, value_enum, default_value_t = TriggerKind::Direct)]
+    pub(crate) trigger: TriggerKind,
+
+    /// With `--trigger sqs`: most events in one invocation
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10))]
+    pub(crate) batch: u32,
+
+    /// How long the function's log is kept; a number of days that CloudWatch has
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) log_retention: u32,
+
+    /// SNS topic that hears of alarms [default: they show in CloudWatch only]
+    #[arg(long, value_name = "ARN")]
+    pub(crate) alarm_topic: Option<String>,
+}
+
+/// `PutRetentionPolicy` in the CloudWatch Logs API Reference.
+const RETENTIONS: [u32; 23] = [
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+    3654,
+];
+
+/// Lambda allows 4 KB for all variables together ("Lambda quotas").
+const LONGEST_RECIPE: usize = 3584;
+
+/// Notifications of these: reconcile needs no others.
+const EVENTS: [&str; 2] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"];
+
+/// An event that failed comes back so many times before it is set aside.
+const RECEIVES: u32 = 5;
+
+/// Everything that a template says, in no language.
+#[derive(Debug)]
+struct Plan<'a> {
+    name: &'a str,
+    options: &'a TemplateOptions,
+    /// The new buckets, the source first.
+    buckets: Vec<Bucket<'a>>,
+    source: &'a str,
+    prefix: &'a str,
+    processed: &'a str,
+    grants: Vec<Grant>,
+    recipe: RecipeFrom<'a>,
+    alarms: Vec<Alarm>,
+}
+
+#[derive(Debug)]
+struct Bucket<'a> {
+    role: BucketRole,
+    name: &'a str,
+    key: Option<&'a str>,
+    versioned: bool,
+    /// After so many days.
+    expires: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BucketRole {
+    Source,
+    Processed,
+}
+
+/// Where the function finds the recipe.
+#[derive(Debug)]
+enum RecipeFrom<'a> {
+    /// In its environment: a changed recipe is a changed template.
+    Environment(&'a str),
+    /// In its zip, for this reason.
+    Package(&'static str),
+}
+
+#[derive(Debug)]
+struct Alarm {
+    /// `Failures`: the logical id's beginning.
+    title: &'static str,
+    /// `failures`: the name's end, and the incident page's anchor.
+    slug: &'static str,
+    what: &'static str,
+    metric: &'static str,
+    of: Measured,
+    statistic: &'static str,
+    threshold: u32,
+    /// Of five minutes each.
+    periods: u32,
+}
+
+/// Whose metric it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measured {
+    Function,
+    Events,
+    DeadLetters,
+}
+
+pub(crate) fn run(args: &Args, options: &TemplateOptions) -> anyhow::Result<Ending> {
+    let config = config::load(args)?;
+    let plan = plan(&config, options)?;
+    let text = match options.format {
+        Format::Cloudformation | Format::Sam => cloudformation::render(&plan),
+        Format::Terraform => terraform::render(&plan),
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(Ending::Done)
+}
+
+fn plan<'a>(config: &'a Config, options: &'a TemplateOptions) -> anyhow::Result<Plan<'a>> {
+    let recipe = &config.recipe;
+    check(recipe, options)?;
+    let shared = recipe.source.bucket == recipe.processed.bucket;
+    let keys = options.keys.keys();
+    let mut buckets = Vec::new();
+    if !options.existing_source {
+        buckets.push(Bucket {
+            role: BucketRole::Source,
+            name: &recipe.source.bucket,
+            key: options.keys.source_kms_key.as_deref(),
+            versioned: matches!(options.versioning, Versioning::Source | Versioning::Both),
+            expires: options.expire_sources,
+        });
+    }
+    if !shared && !options.existing_processed {
+        buckets.push(Bucket {
+            role: BucketRole::Processed,
+            name: &recipe.processed.bucket,
+            key: options.keys.processed_kms_key.as_deref(),
+            versioned: matches!(options.versioning, Versioning::Processed | Versioning::Both),
+            expires: options.expire_prints,
+        });
+    }
+    Ok(Plan {
+        name: &options.name,
+        options,
+        buckets,
+        source: &recipe.source.bucket,
+        prefix: &recipe.source.prefix,
+        processed: &recipe.processed.bucket,
+        grants: minilab_lambda::policy::grants_with(recipe, &keys),
+        recipe: recipe_from(config),
+        alarms: alarms(options),
+    })
+}
+
+/// What would only fail in the account.
+fn check(recipe: &Recipe, options: &TemplateOptions) -> anyhow::Result<()> {
+    let name = &options.name;
+    let named = |character: char| character.is_ascii_alphanumeric() || character == '-' || character == '_';
+    ensure!(
+        (1..=50).contains(&name.len()) && name.chars().all(named),
+        "--name {name:?} names no function; use 1 to 50 letters, digits, - and _"
+    );
+    ensure!(
+        RETENTIONS.contains(&options.log_retention),
+        "--log-retention {} is no number that CloudWatch has; use one of {}",
+        options.log_retention,
+        RETENTIONS.map(|days| days.to_string()).join(", ")
+    );
+    if let Some(topic) = &options.alarm_topic {
+        ensure!(
+            topic.starts_with("arn:aws") && topic.contains(":sns:"),
+            "--alarm-topic {topic:?} is no topic; use its ARN, such as arn:aws:sns:eu-central-1:123456789012:ops"
+        );
+    }
+    for (flag, key) in [
+        ("--source-kms-key", &options.keys.source_kms_key),
+        ("--processed-kms-key", &options.keys.processed_kms_key),
+    ] {
+        if let Some(key) = key {
+            ensure!(
+                key.starts_with("arn:aws") && key.contains(":kms:") && key.contains(":key/"),
+                "{flag} {key:?} is no key; use its ARN, such as arn:aws:kms:eu-central-1:123456789012:key/… (an alias is none)"
+            );
+        }
+    }
+    if recipe.source.bucket == recipe.processed.bucket {
+        if options.expire_sources.is_some() || options.expire_prints.is_some() {
+            bail!(
+                "sources and prints share the bucket {}, and --expire-sources and --expire-prints are for whole buckets; \
+                 name two buckets in the recipe, or write the lifecycle rules by hand",
+                recipe.source.bucket
+            );
+        }
+        ensure!(
+            options.existing_source == options.existing_processed,
+            "sources and prints share the bucket {}: give both --existing-source and --existing-processed, or neither",
+            recipe.source.bucket
+        );
+        ensure!(
+            options.keys.source_kms_key == options.keys.processed_kms_key,
+            "sources and prints share the bucket {}: give the same key as --source-kms-key and --processed-kms-key",
+            recipe.source.bucket
+        );
+    }
+    Ok(())
+}
+
+fn recipe_from(config: &Config) -> RecipeFrom<'_> {
+    if config.recipe.assets().iter().any(|asset| matches!(asset, Asset::File(_))) {
+        return RecipeFrom::Package("its watermarks lie beside it");
+    }
+    if config.text.len() > LONGEST_RECIPE {
+        return RecipeFrom::Package("it is too long for the function's environment");
+    }
+    RecipeFrom::Environment(&config.text)
+}
+
+fn alarms(options: &TemplateOptions) -> Vec<Alarm> {
+    let mut alarms = vec![
+        Alarm {
+            title: "Failures",
+            slug: "failures",
+            what: "Invocations failed: the store, the role or the recipe's buckets. Pictures at fault are no failures.",
+            metric: "Errors",
+            of: Measured::Function,
+            statistic: "Sum",
+            threshold: 0,
+            periods: 1,
+        },
+        Alarm {
+            title: "Throttles",
+            slug: "throttles",
+            what: "For a quarter of an hour there were more events than the function may run at once.",
+            metric: "Throttles",
+            of: Measured::Function,
+            statistic: "Sum",
+            threshold: 0,
+            periods: 3,
+        },
+        Alarm {
+            title: "DeadLetters",
+            slug: "dead-letters",
+            what: "Events were given up after their retries: their pictures have no prints.",
+            metric: "ApproximateNumberOfMessagesVisible",
+            of: Measured::DeadLetters,
+            statistic: "Maximum",
+            threshold: 0,
+            periods: 1,
+        },
+    ];
+    alarms.push(match options.trigger {
+        TriggerKind::Direct => Alarm {
+            title: "Lost",
+            slug: "lost",
+            what: "An event that was given up could not even be set aside: run minilab backfill.",
+            metric: "DestinationDeliveryFailures",
+            of: Measured::Function,
+            statistic: "Sum",
+            threshold: 0,
+            periods: 1,
+        },
+        TriggerKind::Sqs => Alarm {
+            title: "Behind",
+            slug: "behind",
+            what: "The oldest event has waited for more than a quarter of an hour.",
+            metric: "ApproximateAgeOfOldestMessage",
+            of: Measured::Events,
+            statistic: "Maximum",
+            threshold: 900,
+            periods: 1,
+        },
+    });
+    alarms
+}
+
+impl Plan<'_> {
+    const fn is_queued(&self) -> bool {
+        matches!(self.options.trigger, TriggerKind::Sqs)
+    }
+
+    /// AWS's advice for a queue before a function: six times its timeout.
+    const fn visibility(&self) -> u32 {
+        self.options.timeout * 6
+    }
+
+    fn is_new(&self, role: BucketRole) -> bool {
+        self.buckets.iter().any(|bucket| bucket.role == role)
+    }
+
+    /// What an existing source bucket must be told, in the AWS CLI's words.
+    /// `target` stands for the ARN of the function or of the queue.
+    fn notification(&self, target: &str) -> serde_json::Value {
+        let (kind, arn) = if self.is_queued() {
+            ("QueueConfigurations", "QueueArn")
+        } else {
+            ("LambdaFunctionConfigurations", "LambdaFunctionArn")
+        };
+        let mut rule = serde_json::json!({ "Id": self.name, arn: target, "Events": EVENTS });
+        if !self.prefix.is_empty() {
+            rule["Filter"] =
+                serde_json::json!({ "Key": { "FilterRules": [{ "Name": "prefix", "Value": self.prefix }] } });
+        }
+        serde_json::json!({ kind: [rule] })
+    }
+}
