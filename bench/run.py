@@ -15,6 +15,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -216,6 +217,8 @@ def versions() -> dict[str, str]:
         "@aws-sdk/client-s3": client,
         "python": platform.python_version(),
     }
+    magick = re.search(r"ImageMagick (\S+)", output_of(shutil.which("magick") or shutil.which("convert-im6.q16") or "convert", "-version"))
+    listed["ImageMagick"] = magick[1] if magick else "unknown"
     for package in ("pillow", "pyvips", "pyvips-binary", "opencv-python-headless", "boto3"):
         listed[package] = importlib.metadata.version(package)
     return listed
@@ -277,9 +280,15 @@ def main() -> int:
         target.parent.mkdir(exist_ok=True)
         target.write_text(json.dumps(results, indent=1) + "\n")
         (ROOT / "docs" / "benchmarks.md").write_text(page)
+        plots = ROOT / "docs" / "benchmarks"
+        plots.mkdir(exist_ok=True)
+        for old in plots.glob("*.svg"):
+            old.unlink()
+        for name, drawing in report.drawings(results).items():
+            (plots / name).write_text(drawing)
         readme = ROOT / "README.md"
         readme.write_text(report.with_summary(readme.read_text(), results))
-        say(f"wrote {target.relative_to(ROOT)}, docs/benchmarks.md and the README's table")
+        say(f"wrote {target.relative_to(ROOT)}, docs/benchmarks.md, its plots and the README's table")
     return 0
 
 

@@ -3,7 +3,7 @@
 # Does nothing when they are there.
 set -eu
 cd "$(dirname "$0")/.."
-tools/setup.sh build
+tools/setup.sh bench
 for program in python3 node npm; do
     if ! command -v $program >/dev/null; then
         echo "bench/setup.sh: $program is missing: run tools/setup.sh test first" >&2

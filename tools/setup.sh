@@ -3,7 +3,9 @@
 # already: a second run does nothing and takes no time.
 #
 #   tools/setup.sh build    compiler-side programs: a C compiler, cmake, nasm
-#   tools/setup.sh test     the same, then the S3 clients and the Python and
+#   tools/setup.sh guard    the same and valgrind, which counts instructions
+#   tools/setup.sh bench    the same and ImageMagick, a peer of the benchmark
+#   tools/setup.sh test     the first, then the S3 clients and the Python and
 #                           Node packages of tests/ (the default)
 #
 # Programs come from Debian packages and need root; otherwise the command to
@@ -14,9 +16,9 @@ cd "$(dirname "$0")/.."
 
 scope=${1:-test}
 case $scope in
-build | test) ;;
+build | guard | bench | test) ;;
 *)
-    echo "tools/setup.sh: unknown scope \"$scope\": use build or test" >&2
+    echo "tools/setup.sh: unknown scope \"$scope\": use build, guard, bench or test" >&2
     exit 2
     ;;
 esac
@@ -32,6 +34,11 @@ needed="cc=gcc cmake=cmake nasm=nasm make=make"
 if [ "$scope" = test ]; then
     needed="$needed python3=python3-venv node=nodejs npm=npm rclone=rclone"
 fi
+case $scope in
+guard) needed="$needed valgrind=valgrind" ;;
+# Not `convert`: other programs have that name too.
+bench) command -v magick >/dev/null || needed="$needed convert-im6.q16=imagemagick" ;;
+esac
 missing=
 for pair in $needed; do
     command -v "${pair%%=*}" >/dev/null || missing="$missing ${pair#*=}"

@@ -1,13 +1,19 @@
 """Pillow, as the classic tutorial function uses it and as someone who knows it well would."""
 
 import io
+import tempfile
+from pathlib import Path
 
 from PIL import Image
 from worker import CELLS, CELLS_QUALITY, CHOSEN_QUALITY, SINGLE_WIDTH, WEBP_METHOD, WEBP_QUALITY, WEBP_WIDTHS
-from worker import WIDTHS, WIDTHS_QUALITY, serve
+from worker import JOB, WIDTHS, WIDTHS_QUALITY, serve
 
 # Pillow warns from 89 megapixels on.
 Image.MAX_IMAGE_PIXELS = 120_000_000
+if JOB == "widths-tutorial":
+    import boto3
+
+    client = boto3.client("s3", region_name="us-east-1")
 LANCZOS, BILINEAR, NEAREST = Image.Resampling.LANCZOS, Image.Resampling.BILINEAR, Image.Resampling.NEAREST
 
 
@@ -38,6 +44,23 @@ def widths_tuned(source: bytes) -> dict[str, bytes]:
         height = round(full[1] * width / full[0])
         picture = picture.resize((width, height), LANCZOS, reducing_gap=2.0)
         files[f"{width}.jpg"] = jpeg(picture, WIDTHS_QUALITY)
+    return files
+
+
+def widths_tutorial(source: bytes) -> dict[str, bytes]:
+    """The tutorial's function: the object is a file in /tmp, opened anew for each size; so is each thumbnail.
+
+    boto3 is loaded, as it is there, and makes no request: every contender has the object in memory."""
+    files = {}
+    with tempfile.TemporaryDirectory() as folder:
+        download = Path(folder) / "download.jpg"
+        download.write_bytes(source)
+        for width in WIDTHS:
+            upload = Path(folder) / f"resized-{width}.jpg"
+            with Image.open(download) as image:
+                image.thumbnail((width, width))
+                image.save(upload, quality=WIDTHS_QUALITY)
+            files[f"{width}.jpg"] = upload.read_bytes()
     return files
 
 
@@ -137,6 +160,7 @@ def png_smaller(source: bytes) -> dict[str, bytes]:
 
 serve(
     {
+        "widths-tutorial": widths_tutorial,
         "widths": widths,
         "widths-tuned": widths_tuned,
         "cells-tutorial": cells_tutorial,

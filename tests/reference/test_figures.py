@@ -23,3 +23,8 @@ def test_the_benchmark_page_is_rendered_from_the_newest_results() -> None:
 def test_the_readme_shows_the_newest_results() -> None:
     readme = (ROOT / "README.md").read_text()
     assert readme == report.with_summary(readme, newest())
+
+
+def test_the_plots_are_drawn_from_the_newest_results_and_none_is_left_over() -> None:
+    folder = ROOT / "docs" / "benchmarks"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == report.drawings(newest())
