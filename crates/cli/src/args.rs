@@ -118,4 +118,11 @@ mod tests {
     fn the_arguments_are_consistent() {
         <Args as clap::CommandFactory>::command().debug_assert();
     }
+
+    #[test]
+    fn nothing_listens_to_other_machines_unless_told_to() {
+        let args = Args::try_parse_from(["minilab", "up"]).unwrap();
+        let Command::Up(options) = args.command else { panic!("up is up") };
+        assert!(options.s3_addr.ip().is_loopback() && options.console_addr.ip().is_loopback());
+    }
 }

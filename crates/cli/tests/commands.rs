@@ -16,6 +16,8 @@ fn minilab(folder: &Path, args: &[&str]) -> Output {
         .current_dir(folder)
         .env_remove("MINILAB_CONFIG")
         .env_remove("MINILAB_LOG")
+        .env_remove("MINILAB_ACCESS_KEY_ID")
+        .env_remove("MINILAB_SECRET_ACCESS_KEY")
         .env("COLUMNS", "100")
         .output()
         .unwrap()

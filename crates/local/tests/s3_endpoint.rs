@@ -322,3 +322,54 @@ fn notification_rules_are_checked_when_they_are_set() {
     let read = client.send("GET", "/photos", &[("notification", "")], &[], b"").text();
     assert!(read.contains(FUNCTION) && read.contains("<Value>b/</Value>"), "{read}");
 }
+
+#[test]
+fn a_header_that_is_ignored_changes_no_decision() {
+    let endpoint = Endpoint::start();
+    put(&endpoint.root(), "/photos/k", b"hello");
+    put(&endpoint.root(), "/photos/other", b"hello");
+    let session = endpoint.session(&["s3:GetObject"], &["arn:aws:s3:::photos/k"]);
+    let mut without_token = session.clone();
+    without_token.keys.as_mut().unwrap().token = None;
+    let mut wrong_secret = session.clone();
+    wrong_secret.keys.as_mut().unwrap().secret = "wrong".to_owned();
+    let nobody = Client { address: endpoint.address, keys: None };
+    let cases = [
+        (&session, "/photos/k", 200),
+        (&session, "/photos/other", 403),
+        (&session, "/photos/missing", 403),
+        (&without_token, "/photos/k", 400),
+        (&wrong_secret, "/photos/k", 403),
+        (&nobody, "/photos/k", 403),
+    ];
+    for (client, path, status) in cases {
+        let answer = client.send("GET", path, &[], &[("range", "nonsense")], b"");
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
+}
+
+#[test]
+fn a_bucket_policy_lets_a_role_in_and_shuts_it_out() {
+    let endpoint = Endpoint::start();
+    let root = endpoint.root();
+    put(&root, "/photos/k", b"hello");
+    let session = endpoint.session(&["s3:GetObject"], &["arn:aws:s3:::photos/*"]);
+    let policy = |effect: &str, action: &str| {
+        let document = serde_json::json!({ "Version": "2012-10-17", "Statement": {
+            "Effect": effect,
+            "Principal": { "AWS": "arn:aws:iam::123456789012:role/worker" },
+            "Action": action,
+            "Resource": "arn:aws:s3:::photos/*" } });
+        let set = root.send("PUT", "/photos", &[("policy", "")], &[], document.to_string().as_bytes());
+        assert_eq!(set.status, 204, "{}", set.text());
+    };
+    assert_eq!(put(&session, "/photos/new", b"x").status, 403);
+    policy("Allow", "s3:PutObject");
+    assert_eq!(put(&session, "/photos/new", b"x").status, 200);
+    assert_eq!(get(&session, "/photos/k").status, 200);
+    policy("Deny", "s3:GetObject");
+    assert_eq!(get(&session, "/photos/k").status, 403);
+    assert_eq!(put(&session, "/photos/new", b"x").status, 403);
+    assert_eq!(root.send("DELETE", "/photos", &[("policy", "")], &[], b"").status, 204);
+    assert_eq!(get(&session, "/photos/k").status, 200);
+}

@@ -14,6 +14,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
 /// Which public access a bucket blocks; a new bucket blocks all, as on S3.
+#[expect(clippy::struct_excessive_bools, reason = "S3's own four switches, each set by itself")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PublicAccess {
     block_acls: bool,
