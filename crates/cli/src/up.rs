@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
 
 /// The key that the person chose, which an address that other machines reach needs. From the environment only:
 /// every user of a machine sees its processes' arguments.
+#[expect(clippy::disallowed_methods, reason = "the cli is one of the two places that read the environment")]
 fn own_key() -> anyhow::Result<Option<Credentials>> {
     const NAMES: [&str; 2] = ["MINILAB_ACCESS_KEY_ID", "MINILAB_SECRET_ACCESS_KEY"];
     let [id, secret] = NAMES.map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));

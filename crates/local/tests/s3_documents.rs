@@ -116,7 +116,7 @@ fn apply(document: &mut Vec<u8>, harm: &Harm) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn a_harmed_document_is_understood_or_refused(harms in prop::collection::vec(harm(), 1..6)) {

@@ -43,6 +43,18 @@ fn not_configured<T>(code: &'static str, message: &'static str) -> S3Result<T> {
     Err(error)
 }
 
+/// Whether a request sets grants beside a canned ACL.
+macro_rules! grants {
+    ($input:expr) => {
+        $input.access_control_policy.is_some()
+            || $input.grant_full_control.is_some()
+            || $input.grant_read.is_some()
+            || $input.grant_read_acp.is_some()
+            || $input.grant_write.is_some()
+            || $input.grant_write_acp.is_some()
+    };
+}
+
 /// Handlers that find the bucket and then answer the same to everyone.
 macro_rules! constant {
     ($($name:ident: $input:ident -> $output:ident = $answer:expr;)*) => {
@@ -131,12 +143,7 @@ impl Service {
         let input = req.input;
         self.check_owner(input.expected_bucket_owner.as_deref())?;
         self.run(move |storage| storage.bucket(&input.bucket)).await?;
-        let grants = input.access_control_policy.is_some()
-            || input.grant_full_control.is_some()
-            || input.grant_read.is_some()
-            || input.grant_read_acp.is_some()
-            || input.grant_write.is_some()
-            || input.grant_write_acp.is_some();
+        let grants = grants!(input);
         refuse_acl(input.acl.as_ref().map(d::BucketCannedACL::as_str), grants)?;
         Ok(S3Response::new(d::PutBucketAclOutput::default()))
     }
@@ -164,12 +171,7 @@ impl Service {
         self.check_owner(input.expected_bucket_owner.as_deref())?;
         self.run(move |storage| storage.object(&input.bucket, &input.key, input.version_id.as_deref()))
             .await?;
-        let grants = input.access_control_policy.is_some()
-            || input.grant_full_control.is_some()
-            || input.grant_read.is_some()
-            || input.grant_read_acp.is_some()
-            || input.grant_write.is_some()
-            || input.grant_write_acp.is_some();
+        let grants = grants!(input);
         refuse_acl(input.acl.as_ref().map(d::ObjectCannedACL::as_str), grants)?;
         Ok(S3Response::new(d::PutObjectAclOutput::default()))
     }
