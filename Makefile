@@ -73,7 +73,7 @@ soak:
 # A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
 FUZZ_SECONDS ?= 60
 fuzz:
-	for target in event recipe policy; do \
+	for target in event recipe policy s3_xml; do \
 	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
 	done
 	for area in jpeg png webp gif avif heic jxl tiff bmp ico qoi svg animation orientation colour; do \

@@ -284,4 +284,11 @@ mod tests {
         }
         assert!(seen > 10, "{seen}");
     }
+
+    #[test]
+    fn nothing_listens_to_other_machines_unless_told_to() {
+        let args = Args::try_parse_from(["minilab", "up"]).unwrap();
+        let Command::Up(options) = args.command else { panic!("up is up") };
+        assert!(options.s3_addr.ip().is_loopback() && options.console_addr.ip().is_loopback());
+    }
 }

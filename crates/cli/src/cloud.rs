@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use minilab_lambda::{Credentials, Endpoint, S3Access, S3Store};
 use minilab_local::cloud::{Cloud, CloudConfig, Trigger};
+use minilab_local::iam::Credentials as RootKey;
 use minilab_local::lambda::FunctionSpec;
 
 use crate::args::FunctionOptions;
@@ -18,6 +19,8 @@ pub(crate) struct Place {
     pub(crate) data_dir: PathBuf,
     pub(crate) s3_addr: SocketAddr,
     pub(crate) console_addr: Option<SocketAddr>,
+    /// The root user's key, where a person brings one.
+    pub(crate) credentials: Option<RootKey>,
 }
 
 /// The region that clients are told to sign for.
@@ -62,7 +65,7 @@ pub(crate) fn config(
         // The account of AWS's own examples.
         account: "123456789012".to_owned(),
         function: spec,
-        root_credentials: None,
+        root_credentials: place.credentials,
         buckets: vec![recipe.source.bucket.clone(), recipe.processed.bucket.clone()],
         triggers: vec![Trigger {
             bucket: recipe.source.bucket.clone(),

@@ -63,7 +63,12 @@ pub(crate) fn run(args: &Args, options: &DemoOptions) -> anyhow::Result<Ending> 
         .with_context(|| format!("cannot make the folder {}", options.out.display()))?;
     let data = tempfile::tempdir().context("cannot make a temporary folder")?;
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let place = cloud::Place { data_dir: data.path().to_owned(), s3_addr: loopback, console_addr: None };
+    let place = cloud::Place {
+        data_dir: data.path().to_owned(),
+        s3_addr: loopback,
+        console_addr: None,
+        credentials: None,
+    };
     let settings = cloud::config(&config, &options.function, place)?;
 
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;

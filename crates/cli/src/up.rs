@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use minilab_local::cloud::Cloud;
+use minilab_local::iam::Credentials;
 use serde_json::json;
 
 use crate::args::{Args, UpOptions};
@@ -16,6 +17,7 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
         data_dir: options.data_dir.clone(),
         s3_addr: options.s3_addr,
         console_addr: Some(options.console_addr),
+        credentials: own_key()?,
     };
     let settings = cloud::config(&config, &options.function, place)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
@@ -32,6 +34,23 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
         cloud.shutdown().await;
         Ok(Ending::Done)
     })
+}
+
+/// The key that the person chose, which an address that other machines reach needs. From the environment only:
+/// every user of a machine sees its processes' arguments.
+#[expect(clippy::disallowed_methods, reason = "the cli is one of the two places that read the environment")]
+fn own_key() -> anyhow::Result<Option<Credentials>> {
+    const NAMES: [&str; 2] = ["MINILAB_ACCESS_KEY_ID", "MINILAB_SECRET_ACCESS_KEY"];
+    let [id, secret] = NAMES.map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    match (id, secret) {
+        (None, None) => Ok(None),
+        (Some(access_key_id), Some(secret_access_key)) => {
+            Ok(Some(Credentials { access_key_id, secret_access_key }))
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            anyhow::bail!("set both {} and {}, or neither", NAMES[0], NAMES[1])
+        }
+    }
 }
 
 fn ready(args: &Args, config: &Config, cloud: &Cloud) -> anyhow::Result<()> {

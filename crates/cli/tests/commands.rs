@@ -17,6 +17,8 @@ fn minilab(folder: &Path, args: &[&str]) -> Output {
         .env_remove("MINILAB_CONFIG")
         .env_remove("MINILAB_LOG")
         .env_remove("AWS_ENDPOINT_URL_S3")
+        .env_remove("MINILAB_ACCESS_KEY_ID")
+        .env_remove("MINILAB_SECRET_ACCESS_KEY")
         .env("COLUMNS", "100")
         .output()
         .unwrap()

@@ -135,7 +135,8 @@ fn refusals_carry_s3s_own_codes() {
         ("PUT", &long, &[], &[], (400, "KeyTooLongError")),
         ("PUT", "/photos/k", &[("partNumber", "1"), ("uploadId", "none")], &[], (404, "NoSuchUpload")),
         ("GET", "/photos/k", &[("versionId", "none")], &[], (404, "NoSuchVersion")),
-        ("GET", "/photos", &[("policy", "")], &[], (501, "NotImplemented")),
+        ("GET", "/photos", &[("policy", "")], &[], (404, "NoSuchBucketPolicy")),
+        ("GET", "/photos", &[("inventory", "")], &[], (501, "NotImplemented")),
         ("PUT", "/photos/k", &[], &[("x-amz-server-side-encryption", "aws:kms")], (501, "NotImplemented")),
         ("PUT", "/photos/k", &[], &[("x-amz-acl", "public-read")], (400, "AccessControlListNotSupported")),
     ];
@@ -267,7 +268,10 @@ fn a_multipart_upload_becomes_one_object() {
     assert!(got.headers["etag"].ends_with("-2\""), "{:?}", got.headers);
     let across = client.send("GET", "/photos/big", &[], &[("range", "bytes=5242878-5242881")], b"");
     assert_eq!(across.body, [1, 1, b't', b'a']);
-    assert_eq!(complete(&[(1, &one), (2, &two)]).outcome(), (404, "NoSuchUpload".to_owned()));
+    // A repetition is answered as the first was; anything else finds no upload.
+    let again = complete(&[(1, &one), (2, &two)]);
+    assert_eq!((again.status, again.text()), (200, done.text()));
+    assert_eq!(complete(&[(1, &one)]).outcome(), (404, "NoSuchUpload".to_owned()));
 }
 
 #[test]
@@ -321,4 +325,55 @@ fn notification_rules_are_checked_when_they_are_set() {
     assert_eq!(set(&[rule("1", FUNCTION, created, "a/"), rule("2", FUNCTION, created, "b/")]).0, 200);
     let read = client.send("GET", "/photos", &[("notification", "")], &[], b"").text();
     assert!(read.contains(FUNCTION) && read.contains("<Value>b/</Value>"), "{read}");
+}
+
+#[test]
+fn a_header_that_is_ignored_changes_no_decision() {
+    let endpoint = Endpoint::start();
+    put(&endpoint.root(), "/photos/k", b"hello");
+    put(&endpoint.root(), "/photos/other", b"hello");
+    let session = endpoint.session(&["s3:GetObject"], &["arn:aws:s3:::photos/k"]);
+    let mut without_token = session.clone();
+    without_token.keys.as_mut().unwrap().token = None;
+    let mut wrong_secret = session.clone();
+    wrong_secret.keys.as_mut().unwrap().secret = "wrong".to_owned();
+    let nobody = Client { address: endpoint.address, keys: None };
+    let cases = [
+        (&session, "/photos/k", 200),
+        (&session, "/photos/other", 403),
+        (&session, "/photos/missing", 403),
+        (&without_token, "/photos/k", 400),
+        (&wrong_secret, "/photos/k", 403),
+        (&nobody, "/photos/k", 403),
+    ];
+    for (client, path, status) in cases {
+        let answer = client.send("GET", path, &[], &[("range", "nonsense")], b"");
+        assert_eq!(answer.status, status, "{path}: {}", answer.text());
+    }
+}
+
+#[test]
+fn a_bucket_policy_lets_a_role_in_and_shuts_it_out() {
+    let endpoint = Endpoint::start();
+    let root = endpoint.root();
+    put(&root, "/photos/k", b"hello");
+    let session = endpoint.session(&["s3:GetObject"], &["arn:aws:s3:::photos/*"]);
+    let policy = |effect: &str, action: &str| {
+        let document = serde_json::json!({ "Version": "2012-10-17", "Statement": {
+            "Effect": effect,
+            "Principal": { "AWS": "arn:aws:iam::123456789012:role/worker" },
+            "Action": action,
+            "Resource": "arn:aws:s3:::photos/*" } });
+        let set = root.send("PUT", "/photos", &[("policy", "")], &[], document.to_string().as_bytes());
+        assert_eq!(set.status, 204, "{}", set.text());
+    };
+    assert_eq!(put(&session, "/photos/new", b"x").status, 403);
+    policy("Allow", "s3:PutObject");
+    assert_eq!(put(&session, "/photos/new", b"x").status, 200);
+    assert_eq!(get(&session, "/photos/k").status, 200);
+    policy("Deny", "s3:GetObject");
+    assert_eq!(get(&session, "/photos/k").status, 403);
+    assert_eq!(put(&session, "/photos/new", b"x").status, 403);
+    assert_eq!(root.send("DELETE", "/photos", &[("policy", "")], &[], b"").status, 204);
+    assert_eq!(get(&session, "/photos/k").status, 200);
 }

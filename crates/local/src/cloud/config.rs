@@ -129,12 +129,23 @@ pub enum StartError {
     Queue(rusqlite::Error),
 }
 
+/// Fewest characters of a secret that other machines can try: those of AWS have 40.
+const SECRET_LENGTH: usize = 20;
+
 fn check_address(config: &CloudConfig) -> Result<(), StartError> {
     if !config.s3_addr.ip().is_loopback() && config.root_credentials.is_none() {
         return Err(StartError::Exposed {
             what: "S3",
             addr: config.s3_addr,
-            remedy: "give it an access key and a secret of your own, or choose 127.0.0.1",
+            remedy: "give it an access key and a secret of your own (MINILAB_ACCESS_KEY_ID and MINILAB_SECRET_ACCESS_KEY), or choose 127.0.0.1",
+        });
+    }
+    let weak = |own: &Credentials| own.access_key_id.len() < 3 || own.secret_access_key.len() < SECRET_LENGTH;
+    if !config.s3_addr.ip().is_loopback() && config.root_credentials.as_ref().is_some_and(weak) {
+        return Err(StartError::Exposed {
+            what: "S3",
+            addr: config.s3_addr,
+            remedy: "its access key needs at least 3 characters, and its secret 20 that nobody can guess",
         });
     }
     match config.console_addr {
@@ -169,4 +180,47 @@ pub(super) fn check(config: &CloudConfig) -> Result<Policy, StartError> {
     }
     Policy::parse(&config.policy)
         .map_err(|source| StartError::Policy { role: config.function.role.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_others_reach_needs_a_key_of_ones_own_that_nobody_guesses() {
+        let strong = "a secret of twenty characters";
+        let cases = [
+            ("127.0.0.1:0", None, true),
+            ("[::1]:0", None, true),
+            ("127.0.0.1:0", Some(("me", "short")), true),
+            ("0.0.0.0:0", None, false),
+            ("[::]:0", None, false),
+            ("192.0.2.1:0", None, false),
+            ("0.0.0.0:0", Some(("somebody", "short")), false),
+            ("0.0.0.0:0", Some(("me", strong)), false),
+            ("0.0.0.0:0", Some(("somebody", strong)), true),
+        ];
+        for (addr, key, accepted) in cases {
+            let config = CloudConfig {
+                data_dir: PathBuf::new(),
+                s3_addr: addr.parse().unwrap(),
+                console_addr: None,
+                region: "us-east-1".to_owned(),
+                account: "123456789012".to_owned(),
+                buckets: Vec::new(),
+                function: FunctionSpec::new("f", PathBuf::from("f")),
+                policy: serde_json::Value::Null,
+                triggers: Vec::new(),
+                root_credentials: key.map(|(id, secret)| Credentials {
+                    access_key_id: id.to_owned(),
+                    secret_access_key: secret.to_owned(),
+                }),
+            };
+            assert_eq!(check_address(&config).is_ok(), accepted, "{addr} {key:?}");
+            // What is wrong with a key is said without the key.
+            if let Err(error) = check_address(&config) {
+                assert!(!error.to_string().contains(strong) && !format!("{config:?}").contains(strong));
+            }
+        }
+    }
 }

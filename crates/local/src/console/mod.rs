@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn pages_of_other_origins_are_told_apart() {
-        let cases: [(&[(&'static str, &'static str)], bool, bool); 9] = [
+        type Case = (&'static [(&'static str, &'static str)], bool, bool);
+        let cases: [Case; 9] = [
             (&[], false, false),
             (&[("origin", "http://localhost:9001")], false, false),
             (&[("origin", "http://127.0.0.1:9001"), ("sec-fetch-site", "same-origin")], false, false),

@@ -148,7 +148,7 @@ pub(crate) fn decorate(rules: &[CorsRule], origin: &str, method: &str, answer: &
 }
 
 /// A rule from its document, with S3's refusals.
-fn rule(given: d::CORSRule) -> S3Result<CorsRule> {
+pub(super) fn rule(given: d::CORSRule) -> S3Result<CorsRule> {
     let rule = CorsRule {
         id: given.id,
         origins: given.allowed_origins,

@@ -11,6 +11,7 @@ mod attributes;
 mod buckets;
 mod conditions;
 mod cors;
+mod documents;
 mod error;
 mod exchange;
 mod fields;
@@ -27,4 +28,5 @@ mod tagging;
 mod tolerance;
 mod uploads;
 
+pub use documents::Document;
 pub use server::{S3Settings, serve};

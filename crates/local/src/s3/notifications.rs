@@ -56,7 +56,7 @@ impl Service {
     }
 }
 
-fn rule(configuration: d::LambdaFunctionConfiguration) -> S3Result<Rule> {
+pub(super) fn rule(configuration: d::LambdaFunctionConfiguration) -> S3Result<Rule> {
     let (mut prefix, mut suffix) = (None, None);
     let filters = configuration.filter.and_then(|filter| filter.key).and_then(|key| key.filter_rules);
     for filter in filters.unwrap_or_default() {

@@ -155,7 +155,7 @@ pub(crate) fn is_public(document: &Value) -> bool {
 }
 
 /// A policy that speaks of this bucket only, and of S3's actions only.
-fn check(bucket: &str, text: &str) -> S3Result<Value> {
+pub(super) fn check(bucket: &str, text: &str) -> S3Result<Value> {
     if text.len() > MAX_POLICY {
         return Err(s3_error!(MalformedPolicy, "A bucket policy has at most {MAX_POLICY} bytes"));
     }

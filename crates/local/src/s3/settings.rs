@@ -14,6 +14,7 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use serde::{Deserialize, Serialize};
 
 /// Which public access a bucket blocks; a new bucket blocks all, as on S3.
+#[expect(clippy::struct_excessive_bools, reason = "S3's own four switches, each set by itself")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PublicAccess {
     block_acls: bool,
@@ -40,6 +41,18 @@ fn not_configured<T>(code: &'static str, message: &'static str) -> S3Result<T> {
     let mut error = S3Error::with_message(S3ErrorCode::Custom(code.into()), message);
     error.set_status_code(http::StatusCode::NOT_FOUND);
     Err(error)
+}
+
+/// Whether a request sets grants beside a canned ACL.
+macro_rules! grants {
+    ($input:expr) => {
+        $input.access_control_policy.is_some()
+            || $input.grant_full_control.is_some()
+            || $input.grant_read.is_some()
+            || $input.grant_read_acp.is_some()
+            || $input.grant_write.is_some()
+            || $input.grant_write_acp.is_some()
+    };
 }
 
 /// Handlers that find the bucket and then answer the same to everyone.
@@ -130,12 +143,7 @@ impl Service {
         let input = req.input;
         self.check_owner(input.expected_bucket_owner.as_deref())?;
         self.run(move |storage| storage.bucket(&input.bucket)).await?;
-        let grants = input.access_control_policy.is_some()
-            || input.grant_full_control.is_some()
-            || input.grant_read.is_some()
-            || input.grant_read_acp.is_some()
-            || input.grant_write.is_some()
-            || input.grant_write_acp.is_some();
+        let grants = grants!(input);
         refuse_acl(input.acl.as_ref().map(d::BucketCannedACL::as_str), grants)?;
         Ok(S3Response::new(d::PutBucketAclOutput::default()))
     }
@@ -163,12 +171,7 @@ impl Service {
         self.check_owner(input.expected_bucket_owner.as_deref())?;
         self.run(move |storage| storage.object(&input.bucket, &input.key, input.version_id.as_deref()))
             .await?;
-        let grants = input.access_control_policy.is_some()
-            || input.grant_full_control.is_some()
-            || input.grant_read.is_some()
-            || input.grant_read_acp.is_some()
-            || input.grant_write.is_some()
-            || input.grant_write_acp.is_some();
+        let grants = grants!(input);
         refuse_acl(input.acl.as_ref().map(d::ObjectCannedACL::as_str), grants)?;
         Ok(S3Response::new(d::PutObjectAclOutput::default()))
     }

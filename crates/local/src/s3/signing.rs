@@ -12,6 +12,16 @@ use s3s::{S3Result, s3_error};
 /// Longest life of a presigned URL: a week, in seconds.
 const MAX_EXPIRES: u64 = 604_800;
 
+/// The query parameters of a presigned URL by version 4.
+pub(super) const PARAMETERS: [&str; 6] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+];
+
 /// Checks a request whose signature, if it has one, was found to be right.
 ///
 /// A request that a client signed cannot be given other meaning on its way by adding `x-amz-*` headers: those
@@ -49,15 +59,7 @@ fn check_query(headers: &HeaderMap, query: &dyn Fn(&str) -> Option<String>) -> S
         // Version 2 signs every x-amz-* header by itself.
         return Ok(());
     }
-    let all = [
-        "X-Amz-Algorithm",
-        "X-Amz-Credential",
-        "X-Amz-Date",
-        "X-Amz-Expires",
-        "X-Amz-SignedHeaders",
-        "X-Amz-Signature",
-    ];
-    if all.iter().any(|name| query(name).is_none()) {
+    if PARAMETERS.iter().any(|name| query(name).is_none()) {
         return Err(s3_error!(
             AuthorizationQueryParametersError,
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."

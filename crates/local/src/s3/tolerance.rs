@@ -51,24 +51,14 @@ fn ignorable(method: &Method, headers: &HeaderMap) -> Vec<HeaderName> {
 
 /// The query without what authenticated it; the session's token stays for the gate.
 fn without_signature(uri: &Uri) -> Option<Uri> {
-    const SIGNATURE: [&str; 9] = [
-        "X-Amz-Algorithm",
-        "X-Amz-Credential",
-        "X-Amz-Date",
-        "X-Amz-Expires",
-        "X-Amz-SignedHeaders",
-        "X-Amz-Signature",
-        "Signature",
-        "AWSAccessKeyId",
-        "Expires",
-    ];
+    const VERSION_2: [&str; 3] = ["Signature", "AWSAccessKeyId", "Expires"];
     let query = uri.query()?;
     let kept: Vec<&str> = query
         .split('&')
         .filter(|pair| {
             let name = pair.split('=').next().unwrap_or_default();
             let decoded = percent_encoding::percent_decode_str(name).decode_utf8_lossy();
-            !SIGNATURE.contains(&decoded.as_ref())
+            !signing::PARAMETERS.contains(&decoded.as_ref()) && !VERSION_2.contains(&decoded.as_ref())
         })
         .collect();
     format!("{}?{}", uri.path(), kept.join("&")).parse().ok()

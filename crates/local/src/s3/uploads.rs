@@ -360,7 +360,7 @@ fn copy_range(header: Option<&str>, size: u64) -> S3Result<Range<u64>> {
     }
 }
 
-fn completed(part: d::CompletedPart) -> S3Result<CompletedPart> {
+pub(super) fn completed(part: d::CompletedPart) -> S3Result<CompletedPart> {
     let checksum = [
         (Algorithm::Crc32, part.checksum_crc32),
         (Algorithm::Crc32c, part.checksum_crc32c),
