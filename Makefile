@@ -25,6 +25,7 @@ rust-test:
 	$(CARGO) test --locked --workspace
 
 python-test: build
+	$(CARGO) build --locked --release -p minilab -p minilab-local --example iam_cases
 	$(PYTEST) tests --minilab $(MINILAB)
 
 # What CI asks on top of the tests.
@@ -54,8 +55,10 @@ bench: build
 	bench/setup.sh
 	.tools/bench-venv/bin/python bench/run.py --target $(TARGET)/release
 
-# Fifty thousand events through the queue: minutes, so not part of `test`.
+# What takes minutes and is not part of `test`: 100,000 schedules of the
+# protocol; fifty thousand events through the queue.
 soak:
+	$(CARGO) test --locked --release -p minilab-handler --test handler -- --ignored --nocapture soak
 	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty
 
 # A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
