@@ -25,6 +25,7 @@ rust-test:
 	$(CARGO) test --locked --workspace
 
 python-test: build
+	$(CARGO) build --locked --workspace --examples
 	$(PYTEST) tests --ignore tests/deploy --minilab $(MINILAB)
 
 # What `minilab template` prints, under other people's checkers and deployed to
@@ -64,9 +65,11 @@ bench: build
 	bench/setup.sh
 	.tools/bench-venv/bin/python bench/run.py --target $(TARGET)/release
 
-# Fifty thousand events through the queue, ten thousand sources through a
-# backfill: minutes, so not part of `test`.
+# What takes minutes and is not part of `test`: 100,000 schedules of the
+# protocol, ten thousand sources through a backfill, fifty thousand events
+# through the queue.
 soak:
+	$(CARGO) test --locked --release -p minilab-handler --test handler -- --ignored --nocapture soak
 	$(CARGO) test --locked --release -p minilab --test buckets -- --ignored --nocapture ten_thousand
 	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty
 

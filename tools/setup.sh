@@ -9,8 +9,8 @@
 #                           Node packages of tests/ (the default)
 #
 # Programs come from Debian packages and need root; otherwise the command to
-# type is printed. Everything else goes below .tools, tests/clients/node and
-# tests/reference/node.
+# type is printed. Everything else goes below .tools, tests/clients/node,
+# tests/reference/node and tests/iam/node.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -78,3 +78,4 @@ fi
 tools/python-environment.sh .tools/venv tests/requirements.txt
 tools/node-packages.sh tests/clients/node
 tools/node-packages.sh tests/reference/node
+tools/node-packages.sh tests/iam/node

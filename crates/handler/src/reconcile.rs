@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::outcome::{Outcome, State, Timings};
 use crate::renderer::{Job, Renderer};
 use crate::report::Report;
-use crate::store::{Head, Object, Put, Store, StoreError};
+use crate::store::{Cause, Head, Object, Put, Store, StoreError};
 use crate::verdict::{Failure, Verdict, decide};
 use crate::{Handler, tag};
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use futures_util::{StreamExt, TryStreamExt, future, stream};
 use minilab_imaging::recipe::{Footprint, report_key};
 use minilab_imaging::{Error, Limit, Rendition};
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What the source looked like: if this is the same before and after, the
@@ -38,6 +39,9 @@ struct Run<'a, S, R, C> {
     report_key: String,
     deadline: Duration,
     outcome: Outcome,
+    /// A write of this run may still happen: it got no answer, or was given up
+    /// in flight. It could undo what a later run has done by then.
+    in_doubt: AtomicBool,
 }
 
 impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
@@ -46,7 +50,8 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
     /// round starts after it.
     ///
     /// # Errors
-    /// A failure whose verdict is *retry* or *refuse*. A rejected picture is
+    /// A failure whose verdict is *retry* or *refuse*; also when everything was
+    /// done, but a write got no answer and may happen again later. A rejected picture is
     /// not an error: it is [`State::Rejected`].
     pub async fn reconcile(&self, key: &str, deadline: Duration) -> Result<Outcome, Failure> {
         let run = Run {
@@ -64,6 +69,7 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
                 bytes_out: 0,
                 timings: Timings::default(),
             },
+            in_doubt: AtomicBool::new(false),
         };
         run.until_settled().await
     }
@@ -90,7 +96,11 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             let head = self.patiently(|store| store.head(source, self.key)).await?;
             self.outcome.timings.settle += clock.now().saturating_sub(started);
             if Sight::of(head.as_ref()) == before {
-                return Ok(self.outcome);
+                return if self.in_doubt.into_inner() {
+                    Err(Failure::Unanswered { bucket: source.to_owned(), key: self.key.to_owned() })
+                } else {
+                    Ok(self.outcome)
+                };
             }
             tracing::debug!(key = self.key, round = self.outcome.rounds, "the source changed meanwhile");
         }
@@ -168,7 +178,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             metadata: tag::metadata(self.key, &head.etag, &handler.digest),
         };
         let processed = handler.recipe.processed.bucket.as_str();
-        self.patiently(|store| store.put(processed, &self.report_key, put.clone())).await?;
+        self.write(|store| store.put(processed, &self.report_key, put.clone())).await?;
         self.outcome.timings.tidy += handler.clock.now().saturating_sub(started);
         Ok(State::Rejected { code, reason })
     }
@@ -205,6 +215,10 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             future::join3(render, uploads, self.find_report()).await;
         self.outcome.timings.render += rendered_at.saturating_sub(started);
         self.outcome.timings.render_and_put += handler.clock.now().saturating_sub(started);
+        if uploaded.is_err() {
+            // The other uploads were dropped in flight.
+            self.in_doubt.store(true, Ordering::Relaxed);
+        }
         // The renderer's word comes first: it is final, an upload's is not.
         let expected = rendered?;
         let uploaded = uploaded?;
@@ -246,7 +260,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             metadata: tag::metadata(self.key, &source.etag, &handler.digest),
         };
         let processed = handler.recipe.processed.bucket.as_str();
-        self.patiently(|store| store.put(processed, &key, put.clone())).await?;
+        self.write(|store| store.put(processed, &key, put.clone())).await?;
         let elapsed = handler.clock.now().saturating_sub(started);
         tracing::info!(
             key = self.key,
@@ -314,7 +328,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         if !head.is_some_and(|head| tag::is_made_of(&head, &self.tag)) {
             return Ok(false);
         }
-        self.patiently(|store| store.delete(processed, key)).await?;
+        self.write(|store| store.delete(processed, key)).await?;
         Ok(true)
     }
 
@@ -329,10 +343,28 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
     async fn remove_report(&mut self, found: bool) -> Result<(), Failure> {
         if found {
             let processed = self.handler.recipe.processed.bucket.as_str();
-            self.patiently(|store| store.delete(processed, &self.report_key)).await?;
+            self.write(|store| store.delete(processed, &self.report_key)).await?;
             self.outcome.deleted += 1;
         }
         Ok(())
+    }
+
+    /// Changes the processed bucket, and remembers when there was no answer.
+    async fn write<'s, F>(&'s self, mut operation: impl FnMut(&'s S) -> F) -> Result<(), Failure>
+    where
+        F: Future<Output = Result<(), StoreError>>,
+    {
+        self.patiently(|store| {
+            let written = operation(store);
+            async move {
+                let written = written.await;
+                if written.as_ref().is_err_and(|error| error.cause == Cause::TimedOut) {
+                    self.in_doubt.store(true, Ordering::Relaxed);
+                }
+                written
+            }
+        })
+        .await
     }
 
     async fn patiently<'s, T, F>(&'s self, mut operation: impl FnMut(&'s S) -> F) -> Result<T, Failure>

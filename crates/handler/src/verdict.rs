@@ -27,6 +27,15 @@ pub enum Failure {
         /// How many times it was read.
         rounds: u32,
     },
+    /// Everything was done, and a write that got no answer may still happen and
+    /// undo what another invocation does by then.
+    #[error("a write for s3://{bucket}/{key} got no answer and may still happen; it is tried again later")]
+    Unanswered {
+        /// The source bucket.
+        bucket: String,
+        /// The source key.
+        key: String,
+    },
     /// The invocation's time was over before the key was done.
     #[error("no time was left for s3://{bucket}/{key}; raise the function's timeout or send smaller batches")]
     Deadline {
@@ -87,9 +96,10 @@ pub fn decide(failure: &Failure) -> Verdict {
         Failure::Event(EventError::Shape { .. } | EventError::Json { .. } | EventError::Key { .. }) => {
             Verdict::Refuse { reason }
         }
-        Failure::Unsettled { .. } | Failure::Deadline { .. } | Failure::RendererLost { .. } => {
-            Verdict::Retry { reason, soon: false }
-        }
+        Failure::Unsettled { .. }
+        | Failure::Unanswered { .. }
+        | Failure::Deadline { .. }
+        | Failure::RendererLost { .. } => Verdict::Retry { reason, soon: false },
     }
 }
 

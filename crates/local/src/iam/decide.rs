@@ -120,7 +120,12 @@ pub fn decide(policies: &Policies<'_>, request: Request<'_>) -> Decision {
                 because: "anonymous requests are not allowed; sign the request with an access key".to_owned(),
             };
         }
-        (Caller::Service(_), _, _) => None,
+        (Caller::Service(service), _, _) => {
+            return Decision {
+                effect: Effect::Deny,
+                because: format!("no statement of the resource's policy allows the service {service}"),
+            };
+        }
         (_, _, Some((_, label))) => Some(label.to_owned()),
         (_, Some((Named::Role, label)), None) => Some(of(label, "resource's policy")),
         // To name the account leaves it to the account's own policies.
@@ -263,8 +268,8 @@ mod tests {
         let account = json!({ "AWS": "123456789012" });
         let service = json!({ "Service": "logging.s3.amazonaws.com" });
         // Principal, identity policy, limit (of boundary and of session) → who is let in besides root.
-        let rows: [(&Value, Option<&Policy>, Option<&Policy>, &[&str]); 16] = [
-            (&json!("*"), None, None, &["nobody", "user", "session", "service"]),
+        for (principal, identity, limit, let_in) in [
+            (&json!("*"), None, None, &["nobody", "user", "session", "service"][..]),
             (&json!("*"), None, Some(&silent), &["nobody", "user", "session", "service"]),
             (&user, None, None, &["user"]),
             (&user, Some(&silent), Some(&silent), &["user"]),
@@ -280,8 +285,7 @@ mod tests {
             (&account, Some(&silent), Some(&open), &[]),
             (&service, None, None, &["service"]),
             (&service, Some(&open), Some(&open), &["user", "session", "service"]),
-        ];
-        for (principal, identity, limit, let_in) in rows {
+        ] {
             let mut statement = allow("arn:aws:s3:::b/*");
             statement["Principal"] = principal.clone();
             let resource = resource_policy(&statement);
