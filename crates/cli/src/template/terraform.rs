@@ -3,7 +3,7 @@
 
 use minilab_lambda::policy::Grant;
 
-use super::quote::{hcl, hcl_heredoc, indented};
+use super::quote::{hcl, hcl_aligned, hcl_heredoc, indented};
 use super::{Alarm, Bucket, BucketRole, EVENTS, Measured, Plan, RECEIVES, RecipeFrom, dashboard};
 
 pub(super) fn render(plan: &Plan<'_>) -> String {
@@ -15,7 +15,7 @@ pub(super) fn render(plan: &Plan<'_>) -> String {
     parts.extend(plan.alarms.iter().map(|alarm| self::alarm(plan, alarm)));
     parts.push(dashboard(plan));
     parts.push(outputs(plan));
-    format!("{}\n", parts.join("\n\n"))
+    hcl_aligned(&parts.join("\n\n"))
 }
 
 const HEAD: &str = r#"
