@@ -8,6 +8,7 @@
 mod estimate;
 mod freshness;
 mod prune;
+mod queue;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::buckets::{self, Done, Workers, patiently};
 use crate::config;
 use crate::table::bytes;
 use freshness::Freshness;
+use queue::Queue;
 
 /// Keys looked up at once for each picture that is made: looking up is waiting.
 const LOOKS: usize = 8;
@@ -58,6 +60,8 @@ struct Summary {
     /// Gone meanwhile, or no pictures of ours.
     skipped: u64,
     failed: u64,
+    /// Handed to the queue.
+    sent: u64,
     /// Prints stored.
     written: u64,
     /// Stale prints and reports deleted.
@@ -91,7 +95,8 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let summary = runtime.block_on(async {
-        let store = buckets::connect(&options.buckets).await?;
+        let (store, services) = buckets::connect_all(&options.buckets).await?;
+        let queue = options.queue_url.as_deref().map(|url| Queue::new(&services, url));
         minilab_lambda::supply(&mut recipe, &store).await?;
         let (workers, count) = Workers::start(&Arc::new(recipe.clone()), &store, options.concurrency).await;
         let run = Run {
@@ -100,6 +105,7 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
             digest: recipe.digest(),
             store: &store,
             workers: &workers,
+            queue,
             at_once: count * LOOKS,
             dry: options.dry_run,
             stopped: AtomicBool::new(false),
@@ -159,6 +165,8 @@ struct Run<'a> {
     digest: String,
     store: &'a Arc<S3Store>,
     workers: &'a Workers,
+    /// Where keys go instead of the workers.
+    queue: Option<Queue>,
     at_once: usize,
     dry: bool,
     stopped: AtomicBool,
@@ -259,7 +267,13 @@ impl Run<'_> {
         match freshness::of(self.recipe, &self.digest, self.store, &source).await {
             Ok(Freshness::Fresh) => Ok(Seen::UpToDate),
             Ok(Freshness::Due) if self.dry => Ok(Seen::Due(source.size)),
-            Ok(Freshness::Due) => Ok(Seen::Done(source.size, self.workers.reconcile(&source.key).await)),
+            Ok(Freshness::Due) => {
+                let done = match &self.queue {
+                    Some(queue) => queue.send(&self.recipe.source.bucket, &source).await,
+                    None => self.workers.reconcile(&source.key).await,
+                };
+                Ok(Seen::Done(source.size, done))
+            }
             Err(error) => Ok(Seen::Done(source.size, Done::failed(&source.key, &Failure::Store(error)))),
         }
     }
@@ -289,6 +303,7 @@ impl Run<'_> {
             "printed" => summary.printed += 1,
             "rejected" => summary.rejected += 1,
             "failed" => summary.failed += 1,
+            "sent" => summary.sent += 1,
             _ => summary.skipped += 1,
         }
         summary.written += u64::from(done.written);
@@ -326,6 +341,9 @@ fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
     }
     let Summary { sources, up_to_date, due, printed, rejected, skipped, failed, written, deleted, .. } =
         summary;
+    if summary.sent > 0 {
+        writeln!(out, "{} sources sent to the queue; the function makes their prints", summary.sent)?;
+    }
     if let Some(estimate) = &summary.estimate {
         writeln!(
             out,
