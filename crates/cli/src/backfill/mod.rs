@@ -108,6 +108,7 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
             queue,
             at_once: count * LOOKS,
             dry: options.dry_run,
+            bar: progress(args),
             stopped: AtomicBool::new(false),
         };
         tokio::select! {
@@ -169,6 +170,7 @@ struct Run<'a> {
     queue: Option<Queue>,
     at_once: usize,
     dry: bool,
+    bar: ProgressBar,
     stopped: AtomicBool,
 }
 
@@ -183,7 +185,7 @@ impl Run<'_> {
     async fn whole(&self, selection: &Selection, prune: bool) -> anyhow::Result<Summary> {
         let begun = Instant::now();
         let mut summary = Summary { dry_run: self.dry, ..Summary::default() };
-        let bar = self.progress();
+        let bar = &self.bar;
         // The bar's length is found while the work goes on: nobody waits for it.
         let count = async {
             if bar.is_hidden() {
@@ -194,7 +196,7 @@ impl Run<'_> {
                 bar.inc_length(1);
             }
         };
-        let work = self.sources_once(selection, &mut summary, &bar);
+        let work = self.sources_once(selection, &mut summary);
         let ((), worked) = futures_util::future::join(count, work).await;
         worked?;
         if prune && !self.is_stopped() {
@@ -218,12 +220,7 @@ impl Run<'_> {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    async fn sources_once(
-        &self,
-        selection: &Selection,
-        summary: &mut Summary,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<()> {
+    async fn sources_once(&self, selection: &Selection, summary: &mut Summary) -> anyhow::Result<()> {
         let mut last = selection.start_after.clone();
         {
             let taken = self
@@ -236,7 +233,7 @@ impl Run<'_> {
             );
             while let Some(seen) = all.next().await {
                 self.add(summary, seen?)?;
-                bar.inc(1);
+                self.bar.inc(1);
             }
         }
         summary.resume_after = last;
@@ -313,21 +310,24 @@ impl Run<'_> {
         if self.args.json {
             writeln!(std::io::stdout(), "{}", serde_json::to_string(done)?)?;
         } else if done.is_trouble() {
-            let _ = writeln!(std::io::stderr(), "{}", done.line());
+            // Above the bar, not through it.
+            self.bar.suspend(|| {
+                let _ = writeln!(std::io::stderr(), "{}", done.line());
+            });
         }
         Ok(())
     }
+}
 
-    fn progress(&self) -> ProgressBar {
-        if self.args.json || self.args.quiet || !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} sources, {per_sec}, {eta} left {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(0).with_style(style);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
+fn progress(args: &Args) -> ProgressBar {
+    if args.json || args.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
     }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} sources, {per_sec}, {eta} left {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
