@@ -66,7 +66,7 @@ resource "aws_s3_bucket_versioning" "source" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "source" {
-  bucket = aws_s3_bucket.source.id
+  bucket     = aws_s3_bucket.source.id
   depends_on = [aws_s3_bucket_versioning.source]
 
   rule {
@@ -205,9 +205,9 @@ resource "aws_iam_role_policy" "recipe" {
     Statement = [
       # ReadSources: to load the picture that an event names.
       {
-        Sid      = "ReadSources"
-        Effect   = "Allow"
-        Action   = [
+        Sid    = "ReadSources"
+        Effect = "Allow"
+        Action = [
           "s3:GetObject",
         ]
         Resource = [
@@ -216,9 +216,9 @@ resource "aws_iam_role_policy" "recipe" {
       },
       # TellMissingFromForbidden: without it S3 answers 403 for a deleted source, and its prints could not be deleted safely.
       {
-        Sid      = "TellMissingFromForbidden"
-        Effect   = "Allow"
-        Action   = [
+        Sid    = "TellMissingFromForbidden"
+        Effect = "Allow"
+        Action = [
           "s3:ListBucket",
         ]
         Resource = [
@@ -227,9 +227,9 @@ resource "aws_iam_role_policy" "recipe" {
       },
       # WritePrintsAndReports: to store prints and failure reports, and to remove those that name a source which is gone.
       {
-        Sid      = "WritePrintsAndReports"
-        Effect   = "Allow"
-        Action   = [
+        Sid    = "WritePrintsAndReports"
+        Effect = "Allow"
+        Action = [
           "s3:PutObject",
           "s3:GetObject",
           "s3:DeleteObject",
@@ -249,9 +249,9 @@ resource "aws_iam_role_policy" "recipe" {
       },
       # FindPrintsAndReports: to find old prints and reports; IfExists, because S3 also asks for this when it looks up one key.
       {
-        Sid      = "FindPrintsAndReports"
-        Effect   = "Allow"
-        Action   = [
+        Sid    = "FindPrintsAndReports"
+        Effect = "Allow"
+        Action = [
           "s3:ListBucket",
         ]
         Resource = [
@@ -433,9 +433,9 @@ resource "aws_s3_bucket_notification" "source" {
   depends_on = [aws_lambda_permission.source]
 
   lambda_function {
-    id            = "minilab"
+    id                  = "minilab"
     lambda_function_arn = aws_lambda_function.function.arn
-    events        = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
+    events              = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]
   }
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from urllib.parse import unquote_plus
 
 import boto3
 import pytest
@@ -44,12 +45,45 @@ def person(aws, minilab, tmp_path):
     return person
 
 
-def test_backfill_and_failures_work_on_another_s3(aws, person) -> None:
-    s3 = boto3.client(
-        "s3", endpoint_url=aws, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test"
-    )
+@pytest.fixture
+def services(aws):
+    """Clients of S3, with both buckets there and empty, and of SQS."""
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    s3, sqs = (session.client(name, endpoint_url=aws) for name in ("s3", "sqs"))
     for bucket in ("moto-film", "moto-paper"):
         s3.create_bucket(Bucket=bucket)
+    yield s3, sqs
+    for bucket in ("moto-film", "moto-paper"):
+        for found in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
+            s3.delete_object(Bucket=bucket, Key=found["Key"])
+        s3.delete_bucket(Bucket=bucket)
+
+
+def test_backfill_sends_what_is_due_to_a_queue_and_makes_nothing_itself(services, person) -> None:
+    s3, sqs = services
+    url = sqs.create_queue(QueueName="moto-events")["QueueUrl"]
+    made, due = "made.png", {"a b/ü+%.png", "due.png"}
+    s3.put_object(Bucket="moto-film", Key=made, Body=PICTURE.read_bytes())
+    assert person("backfill")[0] == 0
+    before = s3.list_objects_v2(Bucket="moto-paper")["KeyCount"]
+    for key in due:
+        s3.put_object(Bucket="moto-film", Key=key, Body=PICTURE.read_bytes())
+
+    status, lines = person("backfill", "--queue-url", url)
+    summary = lines[-1]["summary"]
+    assert (status, summary["up_to_date"], summary["sent"], summary["printed"]) == (0, 1, 2, 0)
+    assert s3.list_objects_v2(Bucket="moto-paper")["KeyCount"] == before
+    bodies = [json.loads(message["Body"]) for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
+    sent = {unquote_plus(record["s3"]["object"]["key"]) for body in bodies for record in body["Records"]}
+    assert sent == due
+
+    status, lines = person("backfill", "--queue-url", url + "-that-is-not-there")
+    assert (status, lines[-1]["summary"]["failed"], lines[-1]["summary"]["sent"]) == (1, 2, 0)
+    assert "that-is-not-there" in lines[0]["reason"]
+
+
+def test_backfill_and_failures_work_on_another_s3(services, person) -> None:
+    s3, _ = services
     pictures = [f"holiday/ü {number}+%.png" for number in range(5)]
     for key in pictures:
         s3.put_object(Bucket="moto-film", Key=key, Body=PICTURE.read_bytes())

@@ -196,6 +196,11 @@ pub(crate) struct BackfillOptions {
     #[arg(long)]
     pub(crate) prune: bool,
 
+    /// Make nothing here: send what is due to this SQS queue, which a function with
+    /// `--trigger sqs` empties
+    #[arg(long, value_name = "URL", conflicts_with = "dry_run")]
+    pub(crate) queue_url: Option<String>,
+
     /// Pictures at once; each may take the recipe's `limits.memory_mb` [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) concurrency: Option<u32>,

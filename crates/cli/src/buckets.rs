@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
 use minilab_handler::store::StoreError;
 use minilab_handler::verdict::{Failure, Verdict, decide};
@@ -27,6 +27,12 @@ const LONGEST: Duration = Duration::from_mins(15);
 
 /// A store with the credentials that the AWS CLI would find.
 pub(crate) async fn connect(options: &BucketOptions) -> anyhow::Result<Arc<S3Store>> {
+    Ok(connect_all(options).await?.0)
+}
+
+/// The store, and what other services' clients are made of. `--endpoint-url` is
+/// for S3 alone; theirs come from the environment or the profile.
+pub(crate) async fn connect_all(options: &BucketOptions) -> anyhow::Result<(Arc<S3Store>, SdkConfig)> {
     let mut loader =
         aws_config::defaults(BehaviorVersion::latest()).http_client(minilab_lambda::https_client());
     if let Some(profile) = &options.profile {
@@ -54,7 +60,8 @@ pub(crate) async fn connect(options: &BucketOptions) -> anyhow::Result<Arc<S3Sto
         let why: Vec<&str> = why.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         anyhow::bail!("{remedy} ({})", why.join("; "));
     }
-    Ok(Arc::new(S3Store::renewing(credentials, region, endpoint)))
+    let store = Arc::new(S3Store::renewing(credentials, region.clone(), endpoint));
+    Ok((store, found.into_builder().region(Region::new(region)).build()))
 }
 
 /// Tries an operation of the store again while pauses may help.
@@ -115,7 +122,7 @@ impl Workers {
 #[derive(Debug, Serialize)]
 pub(crate) struct Done {
     pub(crate) key: String,
-    /// `printed`, `absent`, `rejected`, `ignored` or `failed`.
+    /// `printed`, `absent`, `rejected`, `ignored`, `sent` or `failed`.
     pub(crate) status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) code: Option<&'static str>,
@@ -163,6 +170,11 @@ impl Done {
     pub(crate) fn failed(key: &str, failure: &Failure) -> Self {
         let refused = matches!(decide(failure), Verdict::Refuse { .. });
         Self { refused, ..Self::not_done(key, failure.to_string()) }
+    }
+
+    /// A key that the function was told of.
+    pub(crate) fn sent(key: &str) -> Self {
+        Self { status: "sent", reason: None, ..Self::not_done(key, String::new()) }
     }
 
     /// A key that was not worked on, and why.

@@ -451,27 +451,30 @@ async fn peak(lab: &Lab, expected: u64) -> (f64, u64) {
     let mut command = lab.command(&["backfill", "--json"]);
     tokio::task::spawn_blocking(move || {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        // Looked at all the while: when the last line is read, the process may be gone.
         let status = format!("/proc/{}/status", child.id());
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut peak = 0;
-        let mut line = String::new();
-        let summary = loop {
-            line.clear();
-            output.read_line(&mut line).unwrap();
-            let parsed: Value = serde_json::from_str(&line).unwrap();
-            let memory = std::fs::read_to_string(Path::new(&status)).unwrap_or_default();
-            let high = memory
-                .lines()
-                .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
-            peak = peak.max(high.unwrap_or(0));
-            if let Some(summary) = parsed.get("summary") {
-                break summary.clone();
+        let sampler = std::thread::spawn(move || {
+            let mut peak = 0;
+            while let Some(high) = high_water(Path::new(&status)) {
+                peak = high;
+                std::thread::sleep(Duration::from_millis(20));
             }
-        };
+            peak
+        });
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let last = output.lines().last().unwrap().unwrap();
+        let summary = serde_json::from_str::<Value>(&last).unwrap()["summary"].clone();
         assert!(child.wait().unwrap().success());
         assert_eq!(counts(&summary, ["printed", "failed"]), [expected, 0], "{summary}");
-        (summary["seconds"].as_f64().unwrap(), peak)
+        (summary["seconds"].as_f64().unwrap(), sampler.join().unwrap())
     })
     .await
     .unwrap()
+}
+
+/// The most memory that a process had, in kB; `None` when it is gone.
+fn high_water(status: &Path) -> Option<u64> {
+    let status = std::fs::read_to_string(status).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
 }

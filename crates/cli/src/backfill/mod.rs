@@ -8,6 +8,7 @@
 mod estimate;
 mod freshness;
 mod prune;
+mod queue;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::buckets::{self, Done, Workers, patiently};
 use crate::config;
 use crate::table::bytes;
 use freshness::Freshness;
+use queue::Queue;
 
 /// Keys looked up at once for each picture that is made: looking up is waiting.
 const LOOKS: usize = 8;
@@ -58,6 +60,8 @@ struct Summary {
     /// Gone meanwhile, or no pictures of ours.
     skipped: u64,
     failed: u64,
+    /// Handed to the queue.
+    sent: u64,
     /// Prints stored.
     written: u64,
     /// Stale prints and reports deleted.
@@ -91,7 +95,8 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
     };
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     let summary = runtime.block_on(async {
-        let store = buckets::connect(&options.buckets).await?;
+        let (store, services) = buckets::connect_all(&options.buckets).await?;
+        let queue = options.queue_url.as_deref().map(|url| Queue::new(&services, url));
         minilab_lambda::supply(&mut recipe, &store).await?;
         let (workers, count) = Workers::start(&Arc::new(recipe.clone()), &store, options.concurrency).await;
         let run = Run {
@@ -100,8 +105,10 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
             digest: recipe.digest(),
             store: &store,
             workers: &workers,
+            queue,
             at_once: count * LOOKS,
             dry: options.dry_run,
+            bar: progress(args),
             stopped: AtomicBool::new(false),
         };
         tokio::select! {
@@ -159,8 +166,11 @@ struct Run<'a> {
     digest: String,
     store: &'a Arc<S3Store>,
     workers: &'a Workers,
+    /// Where keys go instead of the workers.
+    queue: Option<Queue>,
     at_once: usize,
     dry: bool,
+    bar: ProgressBar,
     stopped: AtomicBool,
 }
 
@@ -175,7 +185,7 @@ impl Run<'_> {
     async fn whole(&self, selection: &Selection, prune: bool) -> anyhow::Result<Summary> {
         let begun = Instant::now();
         let mut summary = Summary { dry_run: self.dry, ..Summary::default() };
-        let bar = self.progress();
+        let bar = &self.bar;
         // The bar's length is found while the work goes on: nobody waits for it.
         let count = async {
             if bar.is_hidden() {
@@ -186,7 +196,7 @@ impl Run<'_> {
                 bar.inc_length(1);
             }
         };
-        let work = self.sources_once(selection, &mut summary, &bar);
+        let work = self.sources_once(selection, &mut summary);
         let ((), worked) = futures_util::future::join(count, work).await;
         worked?;
         if prune && !self.is_stopped() {
@@ -210,12 +220,7 @@ impl Run<'_> {
         self.stopped.load(Ordering::Relaxed)
     }
 
-    async fn sources_once(
-        &self,
-        selection: &Selection,
-        summary: &mut Summary,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<()> {
+    async fn sources_once(&self, selection: &Selection, summary: &mut Summary) -> anyhow::Result<()> {
         let mut last = selection.start_after.clone();
         {
             let taken = self
@@ -228,7 +233,7 @@ impl Run<'_> {
             );
             while let Some(seen) = all.next().await {
                 self.add(summary, seen?)?;
-                bar.inc(1);
+                self.bar.inc(1);
             }
         }
         summary.resume_after = last;
@@ -259,7 +264,13 @@ impl Run<'_> {
         match freshness::of(self.recipe, &self.digest, self.store, &source).await {
             Ok(Freshness::Fresh) => Ok(Seen::UpToDate),
             Ok(Freshness::Due) if self.dry => Ok(Seen::Due(source.size)),
-            Ok(Freshness::Due) => Ok(Seen::Done(source.size, self.workers.reconcile(&source.key).await)),
+            Ok(Freshness::Due) => {
+                let done = match &self.queue {
+                    Some(queue) => queue.send(&self.recipe.source.bucket, &source).await,
+                    None => self.workers.reconcile(&source.key).await,
+                };
+                Ok(Seen::Done(source.size, done))
+            }
             Err(error) => Ok(Seen::Done(source.size, Done::failed(&source.key, &Failure::Store(error)))),
         }
     }
@@ -289,6 +300,7 @@ impl Run<'_> {
             "printed" => summary.printed += 1,
             "rejected" => summary.rejected += 1,
             "failed" => summary.failed += 1,
+            "sent" => summary.sent += 1,
             _ => summary.skipped += 1,
         }
         summary.written += u64::from(done.written);
@@ -298,21 +310,24 @@ impl Run<'_> {
         if self.args.json {
             writeln!(std::io::stdout(), "{}", serde_json::to_string(done)?)?;
         } else if done.is_trouble() {
-            let _ = writeln!(std::io::stderr(), "{}", done.line());
+            // Above the bar, not through it.
+            self.bar.suspend(|| {
+                let _ = writeln!(std::io::stderr(), "{}", done.line());
+            });
         }
         Ok(())
     }
+}
 
-    fn progress(&self) -> ProgressBar {
-        if self.args.json || self.args.quiet || !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
-        let style = ProgressStyle::with_template("{bar:40} {pos}/{len} sources, {per_sec}, {eta} left {msg}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::new(0).with_style(style);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        bar
+fn progress(args: &Args) -> ProgressBar {
+    if args.json || args.quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
     }
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} sources, {per_sec}, {eta} left {msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::new(0).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
 }
 
 fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
@@ -326,6 +341,9 @@ fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
     }
     let Summary { sources, up_to_date, due, printed, rejected, skipped, failed, written, deleted, .. } =
         summary;
+    if summary.sent > 0 {
+        writeln!(out, "{} sources sent to the queue; the function makes their prints", summary.sent)?;
+    }
     if let Some(estimate) = &summary.estimate {
         writeln!(
             out,

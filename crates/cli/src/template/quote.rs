@@ -40,6 +40,67 @@ pub(super) fn hcl_heredoc(text: &str) -> String {
     format!("<<{END}\n{}{END}", text.replace("${", "$${").replace("%{", "%%{"))
 }
 
+/// HCL as `terraform fmt` lines it up: the `=` of neighbouring lines stand below
+/// each other, where each line is a whole assignment (`hclwrite`, format.go).
+pub(super) fn hcl_aligned(text: &str) -> String {
+    let mut aligned = Vec::new();
+    let mut run: Vec<(&str, &str)> = Vec::new();
+    let mut heredoc: Option<&str> = None;
+    for line in text.lines() {
+        let assignment = if heredoc.is_some() { None } else { assignment(line) };
+        match assignment {
+            Some((name, value)) if is_whole(value) => run.push((name, value)),
+            other => {
+                aligned.extend(columns(&mut run));
+                aligned.push(match other {
+                    Some((name, value)) => format!("{name} = {value}"),
+                    None => line.to_owned(),
+                });
+            }
+        }
+        heredoc = match heredoc {
+            Some(end) if line == end => None,
+            Some(end) => Some(end),
+            None => line.rsplit_once(" = <<").map(|(_, end)| end),
+        };
+        if heredoc.is_some() {
+            aligned.extend(columns(&mut run));
+        }
+    }
+    aligned.extend(columns(&mut run));
+    aligned.join("\n") + "\n"
+}
+
+/// The name with its margin, and the value.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(" = ")?;
+    let name = name.trim_end();
+    let bare = name.trim_start().trim_matches('"');
+    let named = |character: char| character.is_ascii_alphanumeric() || "_-:.".contains(character);
+    (!bare.is_empty() && bare.chars().all(named)).then_some((name, value))
+}
+
+/// Whether as many brackets are closed as are opened, outside of strings.
+fn is_whole(value: &str) -> bool {
+    let (mut depth, mut quoted, mut escaped) = (0, false, false);
+    for character in value.chars() {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '{' | '[' | '(' if !quoted => depth += 1,
+            '}' | ']' | ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0
+}
+
+fn columns(run: &mut Vec<(&str, &str)>) -> Vec<String> {
+    let widest = run.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    run.drain(..).map(|(name, value)| format!("{name:widest$} = {value}")).collect()
+}
+
 /// Each line behind `indent` spaces; empty lines stay empty. No last newline.
 pub(super) fn indented(text: &str, indent: usize) -> String {
     let margin = " ".repeat(indent);
@@ -66,6 +127,14 @@ mod tests {
         for text in ["a", "RECIPE\n", "a\tb\n"] {
             assert_eq!(hcl_heredoc(text), hcl(text), "{text:?}");
         }
+    }
+
+    #[test]
+    fn whole_assignments_line_up_and_nothing_else_moves() {
+        let text = "a = 1\nlong   = \"{\"\nb = [\n  \"x = y\",\n]\nc = {}\n\nd  = 1\ndd = <<END\na = 1\nbbb = 2\nEND\nb {\n  \"k:v\" = f(1)\n  x = 2\n}\n";
+        let expected = "a    = 1\nlong = \"{\"\nb = [\n  \"x = y\",\n]\nc = {}\n\nd  = 1\ndd = <<END\na = 1\nbbb = 2\nEND\nb {\n  \"k:v\" = f(1)\n  x     = 2\n}\n";
+        assert_eq!(hcl_aligned(text), expected);
+        assert_eq!(hcl_aligned(expected), expected);
     }
 
     #[test]
