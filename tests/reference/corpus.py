@@ -354,6 +354,7 @@ def _others() -> list[Source]:
         found.append(Source(f"{start}-grey.{start}", f"grey {title}", make, grey=True))
         make = lambda f=format: saved(picture(15, 17), f, quality=85)  # noqa: E731
         found.append(Source(f"{start}-15x17.{start}", title, make))
+    found.append(Source("avif-grid.avif", "AVIF", _avif_grid))
     deep = _sixteen(3)
     for bits in (10, 12):
         make = lambda b=bits: imagecodecs.avif_encode(deep >> (16 - b), level=90, bitspersample=b, pixelformat="444")  # noqa: E731
@@ -365,6 +366,56 @@ def _others() -> list[Source]:
         Source("jxl-lossless.jxl", "lossless JPEG XL", lambda: saved(picture(), "JXL", lossless=True)),
     ]
     return found
+
+
+def _avif_grid() -> bytes:
+    """The picture as a grid of 2 × 2 tiles of 64 × 64, which stand out over its right and lower edge.
+
+    No encoder at hand writes grids: the tiles are Pillow's, the boxes around them are made here (ISO/IEC 23008-12, 6.6.2.3).
+    """
+
+    def box(kind: bytes, *content: bytes) -> bytes:
+        body = b"".join(content)
+        return struct.pack(">I", 8 + len(body)) + kind + body
+
+    def found(file: bytes, kind: bytes) -> bytes:
+        at = file.index(kind) - 4
+        return file[at : at + struct.unpack_from(">I", file, at)[0]]
+
+    short = lambda *numbers: struct.pack(f">{len(numbers)}H", *numbers)  # noqa: E731
+    height, width = rgb().shape[:2]
+    whole = np.pad(rgb(), ((0, 128 - height), (0, 128 - width), (0, 0)), mode="edge")
+    tiles = [whole[y : y + 64, x : x + 64] for y in (0, 64) for x in (0, 64)]
+    files = [saved(Image.fromarray(tile), "AVIF", quality=90, subsampling="4:4:4") for tile in tiles]
+    data = [found(file, b"mdat")[8:] for file in files]
+    ids = range(2, 2 + len(tiles))
+    grid = bytes([0, 0, 1, 1]) + short(width, height)
+    size = lambda w, h: box(b"ispe", bytes(4), struct.pack(">II", w, h))  # noqa: E731
+    properties = [size(64, 64), size(width, height), *(found(files[0], kind) for kind in (b"av1C", b"colr", b"pixi"))]
+    of_tiles = b"".join(short(item) + bytes([4, 1, 0x80 | 3, 4, 5]) for item in ids)
+    entry = lambda item, kind: box(b"infe", b"\2\0\0\0", short(item, 0), kind, b"\0")  # noqa: E731
+    items = entry(1, b"grid") + b"".join(entry(item, b"av01") for item in ids)
+    brands = box(b"ftyp", b"avif", bytes(4), b"avifmif1miaf")
+
+    def meta(start: int) -> bytes:
+        # The grid lies in `idat`, the tiles one after the other from `start` on.
+        places = short(1, 1, 0, 1) + struct.pack(">II", 0, len(grid))
+        for item, tile in zip(ids, data, strict=True):
+            places += short(item, 0, 0, 1) + struct.pack(">II", start, len(tile))
+            start += len(tile)
+        return box(
+            b"meta",
+            bytes(4),
+            box(b"hdlr", bytes(8), b"pict", bytes(13)),
+            box(b"pitm", bytes(4), short(1)),
+            box(b"iloc", b"\1\0\0\0", bytes([0x44, 0]), short(5), places),
+            box(b"iinf", bytes(4), short(5), items),
+            box(b"iref", bytes(4), box(b"dimg", short(1, 4, *ids))),
+            box(b"iprp", box(b"ipco", *properties), box(b"ipma", bytes(4), struct.pack(">I", 5), short(1), bytes([3, 2, 4, 5]), of_tiles)),
+            box(b"idat", grid),
+        )
+
+    return brands + meta(len(brands) + len(meta(0)) + 8) + box(b"mdat", *data)
 
 
 def _deep_heic(samples: np.ndarray) -> bytes:
