@@ -69,5 +69,6 @@ fi
 [ "$scope" = test ] || exit 0
 
 tools/python-environment.sh .tools/venv tests/requirements.txt
+tools/runtime-emulator.sh .tools/rie/aws-lambda-rie
 tools/node-packages.sh tests/clients/node
 tools/node-packages.sh tests/reference/node

@@ -17,7 +17,8 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
         s3_addr: options.s3_addr,
         console_addr: Some(options.console_addr),
     };
-    let settings = cloud::config(&config, &options.function, place)?;
+    let mut settings = cloud::config(&config, &options.function, place)?;
+    cloud::set_foreign(&mut settings.function, &options.foreign)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         // Before anything is started: a signal during start-up is not lost.
