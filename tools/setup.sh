@@ -76,6 +76,7 @@ fi
 [ "$scope" = test ] || exit 0
 
 tools/python-environment.sh .tools/venv tests/requirements.txt
+tools/runtime-emulator.sh .tools/rie/aws-lambda-rie
 tools/node-packages.sh tests/clients/node
 tools/node-packages.sh tests/reference/node
 tools/node-packages.sh tests/iam/node

@@ -97,6 +97,45 @@ pub(crate) struct UpOptions {
 
     #[command(flatten)]
     pub(crate) function: FunctionOptions,
+
+    #[command(flatten)]
+    pub(crate) foreign: ForeignOptions,
+}
+
+/// Another function than minilab's own, and how its failures are treated.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub(crate) struct ForeignOptions {
+    /// How often a failed invocation is tried again, 0 to 2
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(0..=2))]
+    pub(crate) maximum_retry_attempts: u32,
+
+    /// Waiting time before each retry, in seconds (Lambda: 60,120)
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',', default_values_t = [1, 4])]
+    pub(crate) retry_delays: Vec<u32>,
+
+    /// An event older than this is given up, 60 to 21600 seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 21_600, value_parser = clap::value_parser!(u32).range(60..=21_600))]
+    pub(crate) maximum_event_age_in_seconds: u32,
+
+    /// An environment variable of PROGRAM and of the extensions; nothing else is inherited
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) env: Vec<(String, String)>,
+
+    /// A program to run beside the function in each environment: an external extension
+    #[arg(long, value_name = "FILE")]
+    pub(crate) extension: Vec<PathBuf>,
+
+    /// The function to run instead of minilab's own: any program that speaks the Lambda Runtime API,
+    /// such as `python3 -m awslambdaric app.handler`. It runs in this folder
+    #[arg(last = true, value_name = "PROGRAM")]
+    pub(crate) program: Vec<String>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("give NAME=VALUE, such as LOG_LEVEL=debug".to_owned()),
+    }
 }
 
 /// Keys that encrypt the buckets.

@@ -11,7 +11,7 @@ use minilab_local::cloud::{Cloud, CloudConfig, Trigger};
 use minilab_local::iam::Credentials as RootKey;
 use minilab_local::lambda::FunctionSpec;
 
-use crate::args::FunctionOptions;
+use crate::args::{ForeignOptions, FunctionOptions};
 use crate::config::Config;
 
 /// Where it listens and keeps its data.
@@ -28,6 +28,40 @@ pub(crate) const REGION: &str = "us-east-1";
 
 /// Lambda waits one minute and two. On one machine a person is watching.
 const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+
+/// The program as Lambda wants it: an absolute path, from this folder or from `PATH`.
+#[expect(clippy::disallowed_methods, reason = "the cli is one of the two places that read the environment")]
+fn find_program(name: &str) -> anyhow::Result<PathBuf> {
+    let folder = std::env::current_dir().context("cannot tell which folder this is")?;
+    if name.contains('/') {
+        return Ok(folder.join(name));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|place| folder.join(place).join(name))
+        .find(|candidate| candidate.is_file())
+        .with_context(|| format!("no program {name:?} is in PATH; give its path, such as ./{name}"))
+}
+
+/// Makes the function another program than this one.
+pub(crate) fn set_foreign(spec: &mut FunctionSpec, options: &ForeignOptions) -> anyhow::Result<()> {
+    spec.retries = options.maximum_retry_attempts;
+    spec.retry_delays =
+        options.retry_delays.iter().map(|seconds| Duration::from_secs(u64::from(*seconds))).collect();
+    spec.maximum_event_age = Duration::from_secs(u64::from(options.maximum_event_age_in_seconds));
+    for extension in &options.extension {
+        let program = extension.to_str().context("the extension's path is not UTF-8")?;
+        spec.extensions.push(find_program(program)?);
+    }
+    if let Some((program, args)) = options.program.split_first() {
+        spec.command = find_program(program)?;
+        spec.args = args.to_vec();
+        spec.env.clear();
+        spec.task_root = Some(std::env::current_dir().context("cannot tell which folder this is")?);
+    }
+    spec.env.extend(options.env.iter().cloned());
+    Ok(())
+}
 
 /// Resolves everything that the small cloud is started with.
 pub(crate) fn config(

@@ -19,7 +19,8 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
         console_addr: Some(options.console_addr),
         credentials: own_key()?,
     };
-    let settings = cloud::config(&config, &options.function, place)?;
+    let mut settings = cloud::config(&config, &options.function, place)?;
+    cloud::set_foreign(&mut settings.function, &options.foreign)?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         // Before anything is started: a signal during start-up is not lost.

@@ -268,7 +268,7 @@ async fn console(cloud: &Cloud, path: &str, host: Option<&str>) -> (u16, String)
         cloud.console_url().unwrap().trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
     let host = host.map_or_else(|| addr.to_string(), str::to_owned);
     let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
-    let (status, body) =
+    let (status, _, body) =
         tokio::task::spawn_blocking(move || exchange(&addr.to_string(), &head, b"")).await.unwrap().unwrap();
     (status, String::from_utf8(body).unwrap())
 }
@@ -298,7 +298,7 @@ async fn the_console_shows_what_happened_and_only_under_its_own_name() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     cloud.invoke(json!({}).to_string()).await;
     cloud.shutdown().await;
-    let (status, events) = listening.await.unwrap().unwrap();
+    let (status, _, events) = listening.await.unwrap().unwrap();
     let events = String::from_utf8(events).unwrap();
     assert!(status == 200 && events.contains("\"type\":\"finished\""), "{events}");
 }

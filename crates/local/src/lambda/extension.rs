@@ -9,6 +9,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use std::path::Path;
 use std::process::Stdio;
 
 use axum::Json;
@@ -29,6 +30,7 @@ use super::output::Output;
 use super::runtime_api::{Api, refused};
 
 static IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");
+static EVENT_IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-event-identifier");
 
 /// More undelivered events than this and the oldest is dropped: an extension
 /// that never comes back must not hold memory.
@@ -36,6 +38,7 @@ const MOST_EVENTS: usize = 1000;
 
 #[derive(Default)]
 struct Extension {
+    name: String,
     wants: Vec<String>,
     events: VecDeque<Value>,
     arrived: Arc<Notify>,
@@ -116,7 +119,7 @@ pub(super) fn launch(
             .map_err(|error| format!("fork/exec {}: {error}", program.display()))?;
         let stdout = child.stdout.take().map(|pipe| tokio::spawn(Arc::clone(output).read(pipe)));
         let stderr = child.stderr.take().map(|pipe| tokio::spawn(Arc::clone(output).read(pipe)));
-        let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = name(program);
         let process = Arc::clone(process);
         watchers.push(tokio::spawn(async move {
             let status = child.wait().await.unwrap_or_default();
@@ -135,46 +138,67 @@ struct Registration {
     events: Vec<String>,
 }
 
+/// The name under which an external extension has to register: its file's.
+pub(super) fn name(program: &Path) -> String {
+    program.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn forbidden(error_type: &str, message: &str) -> Response {
+    refused(StatusCode::FORBIDDEN, error_type, message)
+}
+
 /// `POST /2020-01-01/extension/register`
 pub(super) async fn register(
     State(api): State<Arc<Api>>,
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Response {
-    if !headers.contains_key("lambda-extension-name") {
-        return refused(
-            StatusCode::FORBIDDEN,
-            "Extension.InvalidExtensionName",
-            "the header Lambda-Extension-Name is missing",
-        );
+    let name = headers.get("lambda-extension-name").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if name.is_empty() {
+        return forbidden("Extension.InvalidExtensionName", "the header Lambda-Extension-Name is missing");
     }
     let registration = match serde_json::from_slice::<Registration>(&body) {
         Ok(registration) => registration,
         Err(_) if body.is_empty() => Registration::default(),
-        Err(error) => {
-            return refused(StatusCode::BAD_REQUEST, "InvalidRequestFormat", &error.to_string());
-        }
+        Err(error) => return forbidden("InvalidRequestFormat", &error.to_string()),
     };
-    if let Some(event) =
-        registration.events.iter().find(|event| !["INVOKE", "SHUTDOWN"].contains(&event.as_str()))
-    {
-        return refused(
-            StatusCode::BAD_REQUEST,
-            "Extension.InvalidEventType",
-            &format!("{event:?} is neither INVOKE nor SHUTDOWN"),
-        );
+    let external = api.external.iter().any(|one| one == name);
+    for event in &registration.events {
+        match event.as_str() {
+            "INVOKE" => {}
+            "SHUTDOWN" if external => {}
+            "SHUTDOWN" => {
+                let message =
+                    "SHUTDOWN is for external extensions; one in the runtime's own process ends with it";
+                return forbidden("Extension.InvalidEventType", message);
+            }
+            other => {
+                let message = format!("{other:?} is neither INVOKE nor SHUTDOWN");
+                return forbidden("Extension.InvalidEventType", &message);
+            }
+        }
     }
     let id = Uuid::new_v4().to_string();
-    let extension = Extension { wants: registration.events, ..Extension::default() };
-    api.extensions.registered.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), extension);
+    let extension = Extension { name: name.to_owned(), wants: registration.events, ..Extension::default() };
+    {
+        let mut registered = api.extensions.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if registered.values().any(|one| one.name == name) {
+            let message = format!("an extension named {name:?} has registered already");
+            return forbidden("Extension.InvalidExtensionState", &message);
+        }
+        registered.insert(id.clone(), extension);
+    }
     let answer = Json(json!({
         "functionName": api.function,
         "functionVersion": "$LATEST",
         "handler": "bootstrap",
     }));
-    let mut response = answer.into_response();
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(IDENTIFIER.clone(), value);
+    with_identifier(answer.into_response(), &IDENTIFIER, &id)
+}
+
+fn with_identifier(mut response: Response, name: &HeaderName, id: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(id) {
+        response.headers_mut().insert(name.clone(), value);
     }
     response
 }
@@ -182,22 +206,27 @@ pub(super) async fn register(
 /// `GET /2020-01-01/extension/event/next`: waits until there is one.
 pub(super) async fn next(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
     let Some(id) = headers.get(&IDENTIFIER).and_then(|value| value.to_str().ok()) else {
-        return refused(
-            StatusCode::FORBIDDEN,
+        return forbidden(
             "Extension.MissingExtensionIdentifier",
             "the header Lambda-Extension-Identifier is missing",
         );
     };
+    if Uuid::try_parse(id).is_err() {
+        return forbidden(
+            "Extension.InvalidExtensionIdentifier",
+            "the Lambda-Extension-Identifier is no UUID",
+        );
+    }
     loop {
         match api.extensions.next(id) {
             None => {
-                return refused(
-                    StatusCode::FORBIDDEN,
-                    "Extension.UnknownExtensionIdentifier",
-                    "register first",
-                );
+                let message = format!("no extension {id} has registered");
+                return forbidden("Extension.UnknownExtensionIdentifier", &message);
             }
-            Some(Ok(event)) => return Json(event).into_response(),
+            Some(Ok(event)) => {
+                let id = Uuid::new_v4().to_string();
+                return with_identifier(Json(event).into_response(), &EVENT_IDENTIFIER, &id);
+            }
             // A permit is kept when the event came before this wait.
             Some(Err(arrived)) => arrived.notified().await,
         }

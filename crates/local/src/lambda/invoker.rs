@@ -93,7 +93,7 @@ impl Invoker {
         work: impl FnOnce(&rusqlite::Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> rusqlite::Result<T> {
         let this = Arc::clone(self);
-        match tokio::task::spawn_blocking(move || this.database.read(work)).await {
+        match tokio::task::spawn_blocking(move || this.database.look(work)).await {
             Ok(result) => result,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }

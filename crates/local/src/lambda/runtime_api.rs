@@ -22,8 +22,9 @@ use super::extension::{self, Extensions};
 use super::outcome::Failure;
 
 /// The most bytes of an answer that Lambda delivers to a synchronous caller
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
-pub(super) const MOST_RESPONSE_BYTES: usize = 6 * 1024 * 1024;
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>),
+/// with the hundred more that Lambda's own emulator lets pass.
+pub(super) const MOST_RESPONSE_BYTES: usize = 6 * 1024 * 1024 + 100;
 
 /// An event on its way into the environment.
 #[derive(Debug, Clone)]
@@ -45,11 +46,17 @@ struct Slot {
     offered: Option<Delivery>,
     /// Fetched or offered, not yet answered.
     open: Option<(String, oneshot::Sender<Answer>)>,
+    /// Answered last.
+    answered: Option<String>,
+    /// The runtime asked for its first event: its start is over.
+    initialised: bool,
 }
 
 /// The state behind one environment's endpoint.
 pub(super) struct Api {
     pub(super) function: String,
+    /// The file names of the external extensions.
+    pub(super) external: Vec<String>,
     pub(super) extensions: Extensions,
     slot: Mutex<Slot>,
     offer: Notify,
@@ -60,9 +67,10 @@ pub(super) struct Api {
 }
 
 impl Api {
-    pub(super) fn new(function: &str) -> Arc<Self> {
+    pub(super) fn new(function: &str, external: Vec<String>) -> Arc<Self> {
         Arc::new(Self {
             function: function.to_owned(),
+            external,
             extensions: Extensions::default(),
             slot: Mutex::default(),
             offer: Notify::new(),
@@ -77,8 +85,6 @@ impl Api {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            .route("/2018-06-01/runtime/restore/next", get(restore))
-            .route("/2018-06-01/runtime/restore/error", post(restore))
             .route("/2020-01-01/extension/register", post(extension::register))
             .route("/2020-01-01/extension/event/next", get(extension::next))
             .route("/2020-01-01/extension/init/error", post(extension::error))
@@ -123,8 +129,16 @@ impl Api {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn is_open(&self, id: &str) -> bool {
-        self.slot().open.as_ref().is_some_and(|(open, _)| open == id)
+    /// Refuses an answer to anything but the open invocation.
+    fn check_open(&self, id: &str) -> Result<(), Response> {
+        let slot = self.slot();
+        if slot.open.as_ref().is_some_and(|(open, _)| open == id) {
+            Ok(())
+        } else if slot.answered.as_deref() == Some(id) {
+            Err(out_of_turn(&format!("the invocation {id} has been answered already")))
+        } else {
+            Err(unknown_request(id))
+        }
     }
 
     /// Answers the open invocation `id`; false when it is not open.
@@ -132,7 +146,8 @@ impl Api {
         let mut slot = self.slot();
         match slot.open.take_if(|(open, _)| open == id) {
             // The other side may have given up; the runtime did its part.
-            Some((_, sender)) => {
+            Some((id, sender)) => {
+                slot.answered = Some(id);
                 let _ = sender.send(answer);
                 true
             }
@@ -159,6 +174,7 @@ impl Drop for Waiting<'_> {
 
 async fn next(State(api): State<Arc<Api>>) -> Response {
     let waiting = Waiting::begin(&api);
+    api.slot().initialised = true;
     let delivery = loop {
         if let Some(delivery) = api.slot().offered.take() {
             break delivery;
@@ -173,7 +189,8 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
         ("lambda-runtime-trace-id", delivery.trace_id),
         (header::CONTENT_TYPE.as_str(), "application/json".to_owned()),
     ];
-    (axum::response::AppendHeaders(headers), delivery.payload).into_response()
+    // Set, not appended: the payload alone would bring a content type of its own.
+    (headers, delivery.payload).into_response()
 }
 
 /// An answer's body, whole or in chunks, with what its trailers say.
@@ -225,8 +242,8 @@ fn streamed_failure(trailers: &HeaderMap) -> Option<Failure> {
 }
 
 async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Body) -> Response {
-    if !api.is_open(&id) {
-        return unknown_request(&id);
+    if let Err(refusal) = api.check_open(&id) {
+        return refusal;
     }
     match receive(body).await {
         Ok(received) => {
@@ -251,8 +268,8 @@ async fn error(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if !api.is_open(&id) {
-        return unknown_request(&id);
+    if let Err(refusal) = api.check_open(&id) {
+        return refusal;
     }
     match failure(&headers, body).await {
         Ok(failure) => {
@@ -267,6 +284,9 @@ async fn error(
 }
 
 async fn init_error(State(api): State<Arc<Api>>, headers: HeaderMap, body: Body) -> Response {
+    if api.slot().initialised {
+        return out_of_turn("the runtime has asked for an event, so its start did not fail");
+    }
     match failure(&headers, body).await {
         Ok(failure) => {
             *api.init_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
@@ -274,16 +294,6 @@ async fn init_error(State(api): State<Arc<Api>>, headers: HeaderMap, body: Body)
         }
         Err(response) => response,
     }
-}
-
-/// Restoring is asked for by runtimes that Lambda told to start from a
-/// snapshot (`AWS_LAMBDA_INITIALIZATION_TYPE=snap-start`); nothing here is.
-async fn restore() -> Response {
-    refused(
-        StatusCode::FORBIDDEN,
-        "InvalidStateTransition",
-        "this environment was not started from a snapshot",
-    )
 }
 
 async fn failure(headers: &HeaderMap, body: Body) -> Result<Failure, Response> {
@@ -304,6 +314,11 @@ fn accepted() -> Response {
 
 fn unknown_request(id: &str) -> Response {
     refused(StatusCode::BAD_REQUEST, "InvalidRequestID", &format!("no invocation {id:?} is open"))
+}
+
+/// A call that the environment's state does not allow.
+fn out_of_turn(message: &str) -> Response {
+    refused(StatusCode::FORBIDDEN, "InvalidStateTransition", message)
 }
 
 pub(super) fn refused(status: StatusCode, error_type: &str, message: &str) -> Response {

@@ -55,6 +55,8 @@ impl Blobs {
             make(&root.join(format!("{shard:02x}")))?;
         }
         sync_folder(&root)?;
+        // The folder's own entry.
+        sync_folder(root.parent().unwrap_or(&root))?;
         Ok(Self { root, readers: Mutex::default() })
     }
 
@@ -90,6 +92,18 @@ impl Blobs {
         }
         recovery.missing = known.len().saturating_sub(seen);
         Ok(recovery)
+    }
+
+    /// How many data files there are.
+    pub(crate) fn count(&self) -> Result<usize, StorageError> {
+        let mut count = 0;
+        for shard in 0..=255_u8 {
+            let folder = self.root.join(format!("{shard:02x}"));
+            let entries = fs::read_dir(&folder)
+                .map_err(|error| StorageError::file(format!("reading {}", folder.display()), error))?;
+            count += entries.count();
+        }
+        Ok(count)
     }
 
     /// Refuses when an upload of `coming` bytes would eat into the reserve.
@@ -278,6 +292,25 @@ impl Drop for Staged {
         if !self.kept {
             self.blobs.unlink(&self.id);
         }
+    }
+}
+
+/// Creates a folder with those above it, each entry synced: a folder that power
+/// loss takes away takes its files along.
+pub(super) fn make_durable_folder(folder: &Path) -> Result<(), StorageError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let parent = match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    make_durable_folder(parent)?;
+    match fs::create_dir(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(StorageError::file(format!("creating {}", folder.display()), error))
+        }
+        _ => sync_folder(parent),
     }
 }
 

@@ -113,6 +113,12 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether the database itself failed, so that it is not known whether the
+    /// transaction will be found after a crash.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        matches!(self, Self::Database(_))
+    }
+
     /// Classifies an operating-system error; `during` says what was being done.
     pub(crate) fn file(during: impl Into<String>, source: io::Error) -> Self {
         let during = during.into();
@@ -147,6 +153,11 @@ pub enum OpenError {
     /// The folder of object data cannot be prepared or swept.
     #[error("cannot prepare the data folder: {0}")]
     Objects(#[source] StorageError),
+    /// There are data files, and no database that says what they are.
+    #[error(
+        "{0}/cloud.db is missing or empty, but {0}/objects holds {1} data files; put a copy of the database back, or move the whole folder away to start afresh. Nothing was changed"
+    )]
+    Bereft(String, usize),
     /// Another process uses the folder.
     #[error("{0} is in use by another minilab; stop it or choose another --data-dir")]
     InUse(String),

@@ -78,16 +78,25 @@ impl Storage {
     pub fn open(data_dir: &Path, place: Place, wake: Wake) -> Result<Self, OpenError> {
         let file =
             |error| OpenError::Objects(StorageError::file(format!("opening {}", data_dir.display()), error));
-        std::fs::create_dir_all(data_dir).map_err(file)?;
+        blob::make_durable_folder(data_dir).map_err(OpenError::Objects)?;
         let lock = File::create(data_dir.join("lock")).map_err(file)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(data_dir.display().to_string())),
             Err(TryLockError::Error(error)) => return Err(file(error)),
         }
-        let schemas = [SCHEMA, notify::SCHEMA, queue::SCHEMA];
-        let database = Arc::new(Database::open(&data_dir.join("cloud.db"), &schemas)?);
         let blobs = Arc::new(Blobs::open(data_dir.join("objects")).map_err(OpenError::Objects)?);
+        let path = data_dir.join("cloud.db");
+        if !std::fs::metadata(&path).is_ok_and(|found| found.len() > 0) {
+            // To a new database each of them would be an orphan, to be removed.
+            // More likely the database was lost, and so it is not even opened.
+            let files = blobs.count().map_err(OpenError::Objects)?;
+            if files > 0 {
+                return Err(OpenError::Bereft(data_dir.display().to_string(), files));
+            }
+        }
+        let schemas = [SCHEMA, notify::SCHEMA, queue::SCHEMA];
+        let database = Arc::new(Database::open(&path, &schemas)?);
         let known = database.read(known_blobs).map_err(|error| OpenError::Objects(error.into()))?;
         let recovery = blobs.sweep(&known).map_err(OpenError::Objects)?;
         if recovery.removed > 0 {

@@ -197,7 +197,7 @@ impl Storage {
             modified_ms: now_ms(),
             checksums: digests.checksums,
         };
-        self.change(|tx, change| {
+        let stored = self.change(|tx, change| {
             let upload = find_upload(tx, bucket, key, id)?;
             let earlier: Option<Option<String>> = tx
                 .prepare_cached("SELECT blob FROM part WHERE upload = ?1 AND number = ?2")?
@@ -218,11 +218,9 @@ impl Storage {
                 to_json(&part.checksums)?
             ])?;
             Ok(())
-        })?;
-        if let Some(staged) = staged {
-            staged.keep();
-        }
-        Ok(part)
+        });
+        object::settle(staged, &stored);
+        stored.map(|()| part)
     }
 
     /// The parts of an upload by number.

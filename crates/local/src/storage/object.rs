@@ -81,6 +81,19 @@ pub(super) struct NewVersion<'a> {
     pub(super) event: EventName,
 }
 
+/// Keeps the file that a transaction refers to. When its commit failed halfway,
+/// a crash may yet bring the transaction back, and its file must be there; the
+/// next start removes it otherwise.
+pub(super) fn settle<T>(staged: Option<Staged>, outcome: &Result<T, StorageError>) {
+    let keep = match outcome {
+        Ok(_) => true,
+        Err(error) => error.is_in_doubt(),
+    };
+    if let Some(staged) = staged.filter(|_| keep) {
+        staged.keep();
+    }
+}
+
 impl Storage {
     /// Makes received bytes the current object, and queues the events about it.
     /// When this returns, both survive `kill -9` and power loss.
@@ -116,11 +129,9 @@ impl Storage {
                 event: object.event,
             };
             insert(tx, change, &self.place, &bucket, &new, origin)
-        })?;
-        if let Some(staged) = staged {
-            staged.keep();
-        }
-        Ok(stored)
+        });
+        settle(staged, &stored);
+        stored
     }
 
     /// Describes an object.

@@ -38,6 +38,19 @@ impl Signer {
 
     /// The same; `None` when the server goes away before its whole answer.
     pub(crate) fn try_send(&self, method: &str, path: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        self.try_exchange(method, path, &[], body).map(|(status, _, body)| (status, body))
+    }
+
+    /// The same with further headers, and with those of the answer in lower
+    /// case. `path` may have a query, its parameters in order, each with `=`.
+    pub(crate) fn try_exchange(
+        &self,
+        method: &str,
+        path: &str,
+        extra: &[(&str, String)],
+        body: &[u8],
+    ) -> Option<(u16, String, Vec<u8>)> {
+        let (resource, query) = path.split_once('?').unwrap_or((path, ""));
         let host = self.endpoint.strip_prefix("http://").expect("a plain http endpoint");
         let now = time::OffsetDateTime::now_utc();
         let date = format!("{:04}{:02}{:02}", now.year(), u8::from(now.month()), now.day());
@@ -50,13 +63,16 @@ impl Signer {
         if let Some(token) = &self.session_token {
             headers.push(("x-amz-security-token", token.clone()));
         }
+        headers.extend(extra.iter().cloned());
+        headers.sort_unstable_by_key(|(name, _)| *name);
         let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
         let names = names.join(";");
         let lines = headers.iter().fold(String::new(), |mut lines, (name, value)| {
             let _ = writeln!(lines, "{name}:{value}");
             lines
         });
-        let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{}", headers[1].1);
+        let payload = hex(&Sha256::digest(body));
+        let canonical = format!("{method}\n{resource}\n{query}\n{lines}\n{names}\n{payload}");
         let scope = format!("{date}/us-east-1/s3/aws4_request");
         let to_sign = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex(&Sha256::digest(&canonical)));
         let key = ["us-east-1", "s3", "aws4_request"]
@@ -80,8 +96,9 @@ impl Signer {
     }
 }
 
-/// One request and its whole answer; `None` when there is none.
-pub(crate) fn exchange(host: &str, head: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+/// One request and its whole answer, headers in lower case; `None` when there
+/// is none.
+pub(crate) fn exchange(host: &str, head: &str, body: &[u8]) -> Option<(u16, String, Vec<u8>)> {
     let mut stream = TcpStream::connect(host).ok()?;
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(body).ok()?;
@@ -92,21 +109,26 @@ pub(crate) fn exchange(host: &str, head: &str, body: &[u8]) -> Option<(u16, Vec<
     let status = head.split(' ').nth(1)?.parse().ok()?;
     let body = answer.split_off(end + 4);
     if head.contains("transfer-encoding: chunked") {
-        return Some((status, unchunk(&body)));
+        return Some((status, head, unchunk(&body)?));
     }
-    Some((status, body))
+    // Cut off in the middle: no answer.
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.trim().parse().ok());
+    if length.is_some_and(|length: usize| body.len() < length) {
+        return None;
+    }
+    Some((status, head, body))
 }
 
-fn unchunk(mut rest: &[u8]) -> Vec<u8> {
+/// The bytes of the chunks; `None` when the last one is missing.
+fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut whole = Vec::new();
-    while let Some(end) = rest.windows(2).position(|two| two == b"\r\n") {
-        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).expect("hexadecimal"), 16)
-            .expect("a size");
+    loop {
+        let end = rest.windows(2).position(|two| two == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).ok()?, 16).ok()?;
         if size == 0 {
-            break;
+            return Some(whole);
         }
-        whole.extend_from_slice(&rest[end + 2..end + 2 + size]);
-        rest = &rest[end + 4 + size..];
+        whole.extend_from_slice(rest.get(end + 2..end + 2 + size)?);
+        rest = rest.get(end + 4 + size..)?;
     }
-    whole
 }
