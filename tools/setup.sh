@@ -3,12 +3,12 @@
 # already: a second run does nothing and takes no time.
 #
 #   tools/setup.sh build    compiler-side programs: a C compiler, cmake, nasm
-#   tools/setup.sh test     the same, then the S3 clients and the Python and
-#                           Node packages of tests/ (the default)
+#   tools/setup.sh test     the same, then the S3 clients, a browser and the Python
+#                           and Node packages of tests/ (the default)
 #
 # Programs come from Debian packages and need root; otherwise the command to
-# type is printed. Everything else goes below .tools, tests/clients/node and
-# tests/reference/node.
+# type is printed. Everything else goes below .tools, tests/clients/node,
+# tests/reference/node and tests/console.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -30,7 +30,7 @@ fi
 # without SIMD and runs at half its speed, silently.
 needed="cc=gcc cmake=cmake nasm=nasm make=make"
 if [ "$scope" = test ]; then
-    needed="$needed python3=python3-venv node=nodejs npm=npm rclone=rclone"
+    needed="$needed python3=python3-venv node=nodejs npm=npm rclone=rclone chromium=chromium"
 fi
 missing=
 for pair in $needed; do
@@ -71,3 +71,4 @@ fi
 tools/python-environment.sh .tools/venv tests/requirements.txt
 tools/node-packages.sh tests/clients/node
 tools/node-packages.sh tests/reference/node
+tools/node-packages.sh tests/console

@@ -7,6 +7,7 @@ mod args;
 mod check;
 mod cloud;
 mod config;
+mod console;
 mod demo;
 mod function;
 mod inputs;

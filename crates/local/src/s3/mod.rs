@@ -15,6 +15,7 @@ mod fields;
 mod listings;
 mod notifications;
 mod objects;
+mod own_origin;
 mod reads;
 mod server;
 mod service;

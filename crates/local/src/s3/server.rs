@@ -5,6 +5,7 @@
 
 use super::access::Gate;
 use super::exchange::Exchange;
+use super::own_origin;
 use super::service::Service;
 use crate::iam::Authority;
 use crate::storage::Storage;
@@ -34,6 +35,9 @@ pub struct S3Settings {
     /// Host names, without port, under which `bucket.<name>` is virtual-host
     /// style, beside `localhost` and `s3.localhost`.
     pub domains: Vec<String>,
+    /// Origins whose pages may use the endpoint from a browser, beside what
+    /// the buckets themselves allow.
+    pub origins: BTreeSet<String>,
 }
 
 /// Time for the headers of a request to arrive.
@@ -54,6 +58,7 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let region: Arc<str> = storage.place().region.as_str().into();
+    let origins = Arc::new(settings.origins.clone());
     let service = build(storage, authority, settings);
     let graceful = GracefulShutdown::new();
     loop {
@@ -69,7 +74,7 @@ pub async fn serve(
                 }
             },
         };
-        connect(stream, service.clone(), (peer, Arc::clone(&region)), &graceful);
+        connect(stream, (service.clone(), Arc::clone(&origins)), (peer, Arc::clone(&region)), &graceful);
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
@@ -80,14 +85,16 @@ pub async fn serve(
 
 fn connect(
     stream: TcpStream,
-    service: S3Service,
+    (service, origins): (S3Service, Arc<BTreeSet<String>>),
     (peer, region): (SocketAddr, Arc<str>),
     graceful: &GracefulShutdown,
 ) {
     // Small answers should not wait for the next packet.
     let _ = stream.set_nodelay(true);
-    let handler =
-        service_fn(move |request| answer(service.clone(), Exchange::new(peer, Arc::clone(&region)), request));
+    let handler = service_fn(move |request| {
+        let exchange = Exchange::new(peer, Arc::clone(&region));
+        answer(service.clone(), Arc::clone(&origins), exchange, request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -102,15 +109,26 @@ fn connect(
 
 async fn answer(
     service: S3Service,
+    origins: Arc<BTreeSet<String>>,
     exchange: Exchange,
     request: Request<Incoming>,
 ) -> Result<http::Response<Body>, s3s::HttpError> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let origin = own_origin::own(&origins, request.headers());
+    if let Some(answer) =
+        origin.as_ref().and_then(|origin| own_origin::preflight(origin, &method, request.headers()))
+    {
+        return Ok(answer);
+    }
     let mut request = request.map(Body::from);
     request.extensions_mut().insert(exchange.clone());
     let response = service.call(request).await?;
-    Ok(exchange.finish(&method, &path, response))
+    let mut response = exchange.finish(&method, &path, response);
+    if let Some(origin) = origin {
+        own_origin::allow(&origin, response.headers_mut());
+    }
+    Ok(response)
 }
 
 fn build(storage: Arc<Storage>, authority: Arc<Authority>, settings: S3Settings) -> S3Service {
