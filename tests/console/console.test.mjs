@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { PATIENCE, RECIPE, ROOT, browser, drop, findings, folder, open, up } from "./harness.mjs";
+import { PATIENCE, RECIPE, ROOT, browser, drop, findings, folder, open, proxy, up } from "./harness.mjs";
 
 const photo = (name) => join(ROOT, "examples/photos", name);
 const DOGS = photo("dogs at the window.jpg");
@@ -274,15 +274,26 @@ describe("reconnecting", () => {
   });
 
   test("a line that breaks is taken up where it broke", async () => {
-    await page.locator("#link[data-state=live]").waitFor();
-    await context.setOffline(true);
-    await upload("second", 3);
-    await page.waitForTimeout(300);
-    await context.setOffline(false);
-    await page.locator("#link[data-state=live]").waitFor();
+    const line = await proxy(cloud);
+    const { page: other, context: others } = await open(chrome, line);
+    await other.locator("#link[data-state=live]").waitFor();
+    await upload("second", 1);
     await idle(cloud);
-    await until("all rows", async () => (await page.locator("#count").innerText()) === "9 pictures");
-    await agrees();
+    await other.locator('.chip[data-state=done][data-key="second-0.jpg"]').waitFor();
+    line.cut();
+    await other.locator("#link[data-state=lost]").waitFor();
+    await upload("cut", 2);
+    await idle(cloud);
+    line.mend();
+    await other.locator("#link[data-state=live]").waitFor();
+    for (const key of ["cut-0.jpg", "cut-1.jpg"]) await other.locator(`.chip[data-state=done][data-key="${key}"]`).waitFor();
+    // The browser named the last event that it had seen, and the state was read only once.
+    assert.match(line.asked.filter((one) => one.path.startsWith("/api/events")).at(-1).last ?? "", /-\d+$/);
+    assert.equal(line.asked.filter((one) => one.path === "/api/state").length, 1);
+    await go(other, "activity");
+    assert.equal(await other.locator("#h-runs ~ .wide tbody tr").count(), 9);
+    await others.close();
+    line.close();
   });
 
   test("a cloud that is killed and started again goes on, and so does the page", async () => {

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { once } from "node:events";
+import { createServer, request as ask } from "node:http";
 import { chromium } from "playwright-core";
 
 export const ROOT = new URL("../../", import.meta.url).pathname;
@@ -70,6 +71,34 @@ export async function up(path, { recipe = RECIPE, args = [], ports = [0, 0] } = 
       }
     },
   };
+}
+
+/** A line to the console that can be cut; `asked` lists what went over it. */
+export async function proxy(cloud) {
+  const sockets = new Set(), asked = [];
+  let broken = false;
+  const server = createServer((incoming, outgoing) => {
+    asked.push({ path: incoming.url, last: incoming.headers["last-event-id"] });
+    const headers = { ...incoming.headers, host: `127.0.0.1:${cloud.ports[1]}` };
+    // The browser's cookie names the port it knows.
+    if (headers.cookie) headers.cookie = `minilab-console-${cloud.ports[1]}=${cloud.token}`;
+    const onward = ask({ host: "127.0.0.1", port: cloud.ports[1], path: incoming.url, method: incoming.method, headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(outgoing);
+    });
+    onward.on("error", () => outgoing.destroy());
+    outgoing.on("close", () => onward.destroy());
+    incoming.pipe(onward);
+  });
+  server.on("connection", (socket) => {
+    if (broken) { socket.destroy(); return; }
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = () => { broken = true; sockets.forEach((socket) => socket.destroy()); };
+  return { asked, cut, mend: () => { broken = false; }, console: `http://127.0.0.1:${server.address().port}/?token=${cloud.token}`, close: () => { cut(); server.close(); } };
 }
 
 export async function browser() {

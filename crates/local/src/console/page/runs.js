@@ -66,7 +66,8 @@ function drawDepth() {
 function bars(title, runs, value, limit, words) {
   const width = 100, height = 40;
   const most = Math.max(limit ?? 0, ...runs.map(value), 1);
-  const wide = width / BARS;
+  // Few bars are not drawn as wide as a house.
+  const wide = width / Math.max(32, runs.length);
   const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   runs.forEach((run, index) => {
     const tall = Math.max(0.8, (value(run) / most) * (height - 2));
