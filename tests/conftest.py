@@ -1,8 +1,11 @@
-"""Options shared by every Python test: which binary is tested."""
+"""Shared by every Python test: which binary is tested, and one running cloud."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import small_cloud
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,3 +33,10 @@ def minilab(request: pytest.FixtureRequest) -> Path:
 def photos() -> Path:
     """The bundled photographs."""
     return ROOT / "examples" / "photos"
+
+
+@pytest.fixture(scope="session")
+def cloud(minilab: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[small_cloud.Cloud]:
+    """One `minilab up` for the whole session."""
+    with small_cloud.running(minilab, tmp_path_factory.mktemp("cloud")) as running:
+        yield running

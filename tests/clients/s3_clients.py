@@ -7,18 +7,13 @@ import subprocess
 import sys
 import urllib.request
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from pathlib import Path
+
+from small_cloud import without_proxies
 
 HERE = Path(__file__).resolve().parent
 REGION = "us-east-1"
 TIMEOUT_SECONDS = 300
-
-
-def without_proxies(environment: Mapping[str, str]) -> dict[str, str]:
-    """The server is on loopback: no proxy may stand between."""
-    kept = {name: value for name, value in environment.items() if not name.lower().endswith("_proxy")}
-    return kept | {"NO_PROXY": "127.0.0.1,localhost"}
 
 
 def fetch(url: str, data: bytes | None = None) -> bytes:

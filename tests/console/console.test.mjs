@@ -9,6 +9,7 @@ import { PATIENCE, RECIPE, ROOT, browser, drop, findings, folder, open, proxy, u
 const photo = (name) => join(ROOT, "examples/photos", name);
 const DOGS = photo("dogs at the window.jpg");
 const LARGE = photo("dandelions.jpg");
+const TINY = join(ROOT, "tests/golden/png/rgb8/input.png");
 const ROW = (key) => `[data-key=${JSON.stringify(key)}].row`;
 
 let chrome;
@@ -106,10 +107,10 @@ describe("a picture's way", () => {
   });
 
   test("files and folders can be chosen, and a picture pasted", async () => {
-    await page.setInputFiles("#files", photo("dandelion-zoom.gif"));
+    await page.setInputFiles("#files", { name: "tiny.png", mimeType: "image/png", buffer: await readFile(TINY) });
     const tree = join(home.path, "tree");
     await mkdir(join(tree, "deep"), { recursive: true });
-    await writeFile(join(tree, "deep", "leaf + ü.gif"), await readFile(photo("dandelion-zoom.gif")));
+    await writeFile(join(tree, "deep", "leaf + ü.png"), await readFile(TINY));
     await page.setInputFiles("#folder", tree);
     await page.evaluate(async () => {
       const canvas = Object.assign(document.createElement("canvas"), { width: 40, height: 30 });
@@ -119,7 +120,7 @@ describe("a picture's way", () => {
       clipboardData.items.add(new File([blob], "image.png", { type: "image/png" }));
       document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
     });
-    for (const key of ["dandelion-zoom.gif", "tree/deep/leaf + ü.gif"]) {
+    for (const key of ["tiny.png", "tree/deep/leaf + ü.png"]) {
       await until(key, async () => (await prints(page.locator(ROW(key))).count()) === 2);
     }
     const row = page.locator(".row", { hasText: /pasted-.*image\.png/ });
@@ -239,7 +240,7 @@ describe("reconnecting", () => {
   before(async () => {
     home = await folder();
     cloud = await up(home.path, { args: ["--concurrency", "1"] });
-    ({ page, errors, context } = await open(chrome, cloud));
+    ({ page, errors, context } = await open(chrome, cloud, { mayBreak: true }));
   });
   after(async () => {
     await context.close();
@@ -329,18 +330,18 @@ describe("failures", () => {
   });
 
   test("an event that is given up says why and what to do, and is retried by its button", async () => {
-    await drop(page, [{ name: "denied.gif", path: photo("dandelion-zoom.gif") }]);
+    await drop(page, [{ name: "denied.png", path: TINY }]);
     await page.locator("#badge:not([hidden])", { hasText: "1" }).waitFor();
-    await page.locator('.chip[data-state=failed][data-key="denied.gif"]').waitFor();
+    await page.locator('.chip[data-state=failed][data-key="denied.png"]').waitFor();
     await go(page, "activity");
-    const failure = page.locator(".failure[data-kind=failed]", { hasText: "denied.gif" });
+    const failure = page.locator(".failure[data-kind=failed]", { hasText: "denied.png" });
     await failure.locator(".remedy", { hasText: "lacks a permission" }).waitFor();
     const decision = page.locator("#h-decisions").locator("xpath=../..").locator("tr", { hasText: "denied" }).first();
     assert.match(await decision.innerText(), /s3:(PutObject|GetObject)/);
     const [{ request_id: first }] = (await cloud.ask("/api/state")).failed_events;
     await failure.getByRole("button", { name: "Retry" }).click();
     await until("the failure to leave", async () => (await failure.count()) === 0);
-    await until("a new invocation of it", async () => (await cloud.ask("/api/state")).invocations.some((run) => run.request_id !== first && run.subjects[0].endsWith("/denied.gif")));
+    await until("a new invocation of it", async () => (await cloud.ask("/api/state")).invocations.some((run) => run.request_id !== first && run.subjects[0].endsWith("/denied.png")));
   });
 });
 

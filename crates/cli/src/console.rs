@@ -59,7 +59,8 @@ impl Console {
         derives_policy: bool,
         memory_mb: u32,
     ) -> anyhow::Result<Self> {
-        let path = std::path::absolute(named.unwrap_or(Path::new(FILE))).context("cannot find the recipe's file")?;
+        let path =
+            std::path::absolute(named.unwrap_or(Path::new(FILE))).context("cannot find the recipe's file")?;
         let recipe = Arc::new(config.recipe.clone());
         let digest = recipe.digest();
         let (text, origin) = (config.text.clone(), config.origin.clone());
@@ -115,9 +116,8 @@ impl From<Refused> for String {
 /// where two rules repeat one, the first stands for it.
 fn changes(before: &Recipe, after: &Recipe) -> Changes {
     let mut changes = Changes::default();
-    let find = |recipe: &Recipe, key: &str| {
-        recipe.outputs.iter().find(|output| output.key.as_str() == key).cloned()
-    };
+    let find =
+        |recipe: &Recipe, key: &str| recipe.outputs.iter().find(|output| output.key.as_str() == key).cloned();
     for output in &after.outputs {
         let key = output.key.to_string();
         match find(before, &key) {
@@ -327,12 +327,8 @@ mod tests {
 
     fn console(folder: &Path) -> Console {
         let recipe = Recipe::parse(TEXT).unwrap();
-        let config = Config {
-            recipe,
-            text: TEXT.to_owned(),
-            origin: "r.toml".to_owned(),
-            folder: folder.to_owned(),
-        };
+        let config =
+            Config { recipe, text: TEXT.to_owned(), origin: "r.toml".to_owned(), folder: folder.to_owned() };
         let variables = [(RECIPE_VARIABLE.to_owned(), "old".to_owned()), ("A".to_owned(), "b".to_owned())];
         Console::new(&config, Some(&folder.join("r.toml")), &variables, true, 1024).unwrap()
     }
@@ -344,7 +340,10 @@ mod tests {
         let text = TEXT.replace("width = 9", "width = 10") + "[[output]]\nkey = \"p/{key}\"\n";
         let applied = console.save(&text).unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("r.toml")).unwrap(), text);
-        assert_eq!(applied.variables, [("A".to_owned(), "b".to_owned()), (RECIPE_VARIABLE.to_owned(), text.clone())]);
+        assert_eq!(
+            applied.variables,
+            [("A".to_owned(), "b".to_owned()), (RECIPE_VARIABLE.to_owned(), text.clone())]
+        );
         assert_eq!(applied.changes.changed, ["s/{key}.webp"]);
         assert_eq!(applied.changes.added, ["p/{key}"]);
         assert!(applied.policy.is_some_and(|policy| policy.to_string().contains("a-processed/p/")));
@@ -375,7 +374,10 @@ mod tests {
         let picture = include_bytes!("../../../tests/golden/png/rgb8/input.png");
         let made = console.preview(TEXT, "k", picture).unwrap();
         assert_eq!(made.prints.len(), 1);
-        assert_eq!((made.prints[0].key.as_str(), made.prints[0].description.format.as_str()), ("s/k.webp", "webp"));
+        assert_eq!(
+            (made.prints[0].key.as_str(), made.prints[0].description.format.as_str()),
+            ("s/k.webp", "webp")
+        );
         assert_eq!(console.describe(&made.prints[0].bytes), Some(made.prints[0].description.clone()));
         assert!(made.predicted_memory > picture.len() as u64);
         assert!(console.preview(TEXT, "k", b"no picture").unwrap_err().contains("not an image"));

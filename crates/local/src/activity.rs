@@ -114,7 +114,11 @@ impl Feed {
     /// A feed that nothing happened on yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { live: broadcast::channel(BACKLOG).0, finished: Arc::default(), journal: Arc::new(Journal::new()) }
+        Self {
+            live: broadcast::channel(BACKLOG).0,
+            finished: Arc::default(),
+            journal: Arc::new(Journal::new()),
+        }
     }
 
     /// Says that something happened.

@@ -3,7 +3,7 @@
 
 mod probe;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
@@ -358,8 +358,7 @@ async fn a_console_that_connects_again_neither_loses_nor_repeats_an_event() {
         String::from_utf8(body).unwrap()
     };
     let (ids, events) = events_of(&text(after_state.await.unwrap()));
-    let numbers: Vec<u64> =
-        ids.iter().map(|id| id.rsplit('-').next().unwrap().parse().unwrap()).collect();
+    let numbers: Vec<u64> = ids.iter().map(|id| id.rsplit('-').next().unwrap().parse().unwrap()).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
     for kind in ["queued", "started", "finished"] {
         let count = events.iter().filter(|event| event["type"] == kind).count();

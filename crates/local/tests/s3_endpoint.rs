@@ -39,7 +39,7 @@ impl Endpoint {
         };
         let authority = Arc::new(Authority::new("123456789012", root));
         let shutdown = CancellationToken::new();
-        let settings = S3Settings { functions: [FUNCTION.to_owned()].into(), domains: Vec::new() };
+        let settings = S3Settings { functions: [FUNCTION.to_owned()].into(), ..S3Settings::default() };
         let (sender, receiver) = std::sync::mpsc::channel();
         let (gate, end) = (Arc::clone(&authority), shutdown.clone());
         std::thread::spawn(move || {

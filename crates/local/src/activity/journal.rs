@@ -82,7 +82,9 @@ impl Journal {
             return None;
         }
         let entries = kept.entries.iter().skip((number - oldest) as usize).take(limit);
-        Some(entries.zip(number + 1..).map(|((activity, _), number)| (number, Arc::clone(activity))).collect())
+        Some(
+            entries.zip(number + 1..).map(|((activity, _), number)| (number, Arc::clone(activity))).collect(),
+        )
     }
 
     /// Counts up with each entry.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -86,6 +86,12 @@ impl From<JsonRejection> for Problem {
     }
 }
 
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self(rejection.status(), rejection.body_text())
+    }
+}
+
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
         Self(rejection.status(), rejection.body_text())
@@ -97,7 +103,9 @@ pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
 type Asked<T> = Result<Query<T>, QueryRejection>;
 
 /// Runs what blocks off the executor's threads.
-pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work).await.map_err(|error| Problem::unavailable(&error))
 }
 
@@ -136,16 +144,12 @@ pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Answer<Value> {
     denials.retain(|entry| entry.decision.effect == Effect::Deny);
     let mut finished = console.feed.finished();
     finished.drain(..finished.len().saturating_sub(SHOWN));
-    let invocations: Vec<Value> = finished
-        .into_iter()
-        .map(|record| {
-            let mut value = json!(record);
-            if let Some(extension) = &console.extension {
-                value["results"] = json!(extension.results(&record.log));
-            }
-            value
-        })
-        .collect();
+    let asked = Arc::clone(&shared);
+    let invocations = blocking(move || {
+        let shown = |record| live::finished(&asked.console, record);
+        finished.iter().map(shown).collect::<Vec<Value>>()
+    })
+    .await?;
     let spec = console.invoker.spec();
     Ok(Json(json!({
         "at": at,
@@ -210,11 +214,18 @@ pub(super) async fn decisions(State(shared): State<Arc<Shared>>, query: Asked<De
     Ok(Json(json!({ "decisions": decisions })))
 }
 
-pub(super) async fn retry_failure(State(shared): State<Arc<Shared>>, Path(id): Path<i64>) -> Answer<Value> {
+pub(super) async fn retry_failure(
+    State(shared): State<Arc<Shared>>,
+    id: Result<Path<i64>, PathRejection>,
+) -> Answer<Value> {
+    let Path(id) = id?;
     if shared.console.invoker.requeue(id).await? {
         return Ok(Json(json!({ "queued": 1 })));
     }
-    Err(Problem(StatusCode::NOT_FOUND, format!("no failed event has the id {id}; it may have been retried already")))
+    Err(Problem(
+        StatusCode::NOT_FOUND,
+        format!("no failed event has the id {id}; it may have been retried already"),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -355,9 +366,12 @@ pub(super) async fn uploads(State(shared): State<Arc<Shared>>, body: Body<Files>
         .into_iter()
         .map(|File { name }| {
             let key = key_of(&places.prefix, &name).ok_or_else(|| {
-                Problem::unprocessable(format!("{name:?} cannot be a key: it is empty or longer than {LONGEST_KEY} bytes"))
+                Problem::unprocessable(format!(
+                    "{name:?} cannot be a key: it is empty or longer than {LONGEST_KEY} bytes"
+                ))
             })?;
-            let link = Link { method: "PUT", bucket: &places.source, key: &key, lifetime: UPLOAD, query: &[] };
+            let link =
+                Link { method: "PUT", bucket: &places.source, key: &key, lifetime: UPLOAD, query: &[] };
             Ok(Upload { url: shared.console.presigner.link(&link, now), name, key })
         })
         .collect::<Result<Vec<_>, Problem>>()?;
@@ -384,9 +398,14 @@ pub(super) async fn link(State(shared): State<Arc<Shared>>, query: Asked<LinkAsk
             LONGEST.as_secs()
         )));
     }
-    let (storage, bucket, key) = (Arc::clone(&shared.console.storage), asked.bucket.clone(), asked.key.clone());
+    let (storage, bucket, key) =
+        (Arc::clone(&shared.console.storage), asked.bucket.clone(), asked.key.clone());
     blocking(move || storage.object(&bucket, &key, None)).await??;
-    let query = if asked.download { vec![("response-content-disposition", "attachment".to_owned())] } else { Vec::new() };
+    let query = if asked.download {
+        vec![("response-content-disposition", "attachment".to_owned())]
+    } else {
+        Vec::new()
+    };
     let link = Link { method: "GET", bucket: &asked.bucket, key: &asked.key, lifetime, query: &query };
     let url = shared.console.presigner.link(&link, OffsetDateTime::now_utc());
     Ok(Json(json!({ "url": url, "seconds": lifetime.as_secs() })))

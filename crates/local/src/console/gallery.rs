@@ -11,8 +11,9 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::Console;
-use super::extension::{Description, Extension, Keys, Lead, Leads};
+use super::extension::{Description, Extension, Keys, Lead, Leads, ObjectResult};
 use super::presign::Link;
+use crate::lambda::InvocationRecord;
 use crate::storage::{ObjectInfo, Paging, Search, StorageError};
 
 /// Objects up to this size are looked into.
@@ -32,7 +33,12 @@ pub(crate) struct Descriptions(Mutex<HashMap<(String, String, String), Option<De
 impl Descriptions {
     const MOST: usize = 100_000;
 
-    fn get(&self, bucket: &str, info: &ObjectInfo, make: impl FnOnce() -> Option<Description>) -> Option<Description> {
+    fn get(
+        &self,
+        bucket: &str,
+        info: &ObjectInfo,
+        make: impl FnOnce() -> Option<Description>,
+    ) -> Option<Description> {
         let name = (bucket.to_owned(), info.key.clone(), info.etag.clone());
         if let Some(known) = self.lock().get(&name) {
             return known.clone();
@@ -109,7 +115,11 @@ struct Print {
 }
 
 /// A page of the source bucket, newest first. Blocks.
-pub(crate) fn page(console: &Console, extension: &dyn Extension, search: Search) -> Result<Page, StorageError> {
+pub(crate) fn page(
+    console: &Console,
+    extension: &dyn Extension,
+    search: Search,
+) -> Result<Page, StorageError> {
     let places = extension.places();
     let search = Search { prefix: places.prefix, ..search };
     let found = console.storage.newest(&places.source, &search)?;
@@ -142,7 +152,13 @@ fn picture(console: &Console, extension: &dyn Extension, info: ObjectInfo) -> Re
             let (fresh, current) =
                 (carries(&leads.etag_mark, &info.etag), carries(&leads.recipe_mark.0, &leads.recipe_mark.1));
             let object = shown(console, extension, &places.processed, made);
-            prints.push(Print { object, output: lead.label.clone(), faithful: lead.faithful, fresh, current });
+            prints.push(Print {
+                object,
+                output: lead.label.clone(),
+                faithful: lead.faithful,
+                fresh,
+                current,
+            });
         }
     }
     let (state, code, reason) = match report {
@@ -155,10 +171,14 @@ fn picture(console: &Console, extension: &dyn Extension, info: ObjectInfo) -> Re
 }
 
 /// What is there of one lead and carries the source's mark.
-fn made(console: &Console, bucket: &str, lead: &Lead, leads: &Leads) -> Result<Vec<ObjectInfo>, StorageError> {
+fn made(
+    console: &Console,
+    bucket: &str,
+    lead: &Lead,
+    leads: &Leads,
+) -> Result<Vec<ObjectInfo>, StorageError> {
     let (name, value) = &leads.mark;
-    let marked =
-        |info: &ObjectInfo| info.attributes.metadata.get(name).is_some_and(|found| found == value);
+    let marked = |info: &ObjectInfo| info.attributes.metadata.get(name).is_some_and(|found| found == value);
     let mut found = match &lead.keys {
         Keys::Exact(key) => match console.storage.object(bucket, key, None) {
             Ok(info) => vec![info],
@@ -192,6 +212,39 @@ fn report(
     let report: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let text = |field: &str| report[field].as_str().unwrap_or_default().to_owned();
     Ok((text("etag") == etag).then(|| (text("code"), text("reason"))))
+}
+
+/// What an invocation did to the objects that its event names: by its log, or,
+/// where a line came too late for the log, by what is in the buckets. Blocks.
+pub(crate) fn results(console: &Console, record: &InvocationRecord) -> Vec<ObjectResult> {
+    let Some(extension) = &console.extension else { return Vec::new() };
+    let mut results = extension.results(&record.log);
+    let source = extension.places().source;
+    let named: Vec<(&str, &str)> = record
+        .subjects
+        .iter()
+        .filter_map(|subject| subject.split_once(' '))
+        .filter_map(|(event, object)| Some((event, object.strip_prefix(source.as_str())?.strip_prefix('/')?)))
+        .collect();
+    // A late line stands in the log of the invocation after.
+    results.retain(|result| named.iter().any(|(_, key)| *key == result.key));
+    if record.outcome != "success" {
+        return results;
+    }
+    for (_, key) in named {
+        if results.iter().any(|result| result.key == key) {
+            continue;
+        }
+        let (state, reason) = match one(console, &**extension, key) {
+            Ok(Picture { state: State::Rejected, reason, .. }) => ("rejected", reason),
+            Ok(Picture { state: State::Printed, .. }) => ("printed", None),
+            Ok(Picture { state: State::None, .. }) => continue,
+            Err(StorageError::NoSuchKey { .. }) => ("absent", None),
+            Err(_) => continue,
+        };
+        results.push(ObjectResult { key: key.to_owned(), state: state.to_owned(), reason });
+    }
+    results
 }
 
 fn shown(console: &Console, extension: &dyn Extension, bucket: &str, info: ObjectInfo) -> Shown {

@@ -157,7 +157,10 @@ mod tests {
         assert_eq!(check(get, "/api/state", &[]), Err(Refusal::NoToken));
         assert_eq!(check(get, "/api/state", &[(COOKIE, "minilab-console-9001=x")]), Err(Refusal::NoToken));
         assert_eq!(check(get, "/api/state", &[(COOKIE, "a=b; c=d"), cookie.clone()]), Ok(()));
-        assert_eq!(check(get, "/api/state", &[cookie.clone(), neighbour.clone()]), Err(Refusal::ForeignOrigin));
+        assert_eq!(
+            check(get, "/api/state", &[cookie.clone(), neighbour.clone()]),
+            Err(Refusal::ForeignOrigin)
+        );
         assert_eq!(check(post, "/api/x", &[cookie.clone()]), Err(Refusal::ForeignOrigin));
         assert_eq!(check(post, "/api/x", &[cookie.clone(), neighbour]), Err(Refusal::ForeignOrigin));
         assert_eq!(check(post, "/api/x", &[cookie.clone(), (ORIGIN, "null")]), Err(Refusal::ForeignOrigin));

@@ -15,8 +15,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::api::blocking;
+use super::{Console, Shared, gallery};
 use crate::activity::{Activity, Journal};
+use crate::lambda::InvocationRecord;
 
 /// How many entries are taken from the journal at once.
 const BATCH: usize = 256;
@@ -61,7 +63,10 @@ impl Reader {
     async fn next(&mut self) -> Option<Event> {
         loop {
             if let Some((number, activity)) = self.waiting.pop_front() {
-                match Event::default().id(self.journal.name(number)).json_data(shown(&activity, &self.shared)) {
+                match Event::default()
+                    .id(self.journal.name(number))
+                    .json_data(shown(&activity, &self.shared).await)
+                {
                     Ok(event) => return Some(event),
                     Err(error) => tracing::warn!(%error, "an event cannot be shown"),
                 }
@@ -89,11 +94,25 @@ impl Reader {
     }
 }
 
-/// An event as the page gets it: with what became of each object.
-fn shown(activity: &Activity, shared: &Shared) -> Value {
-    let mut value = json!(activity);
-    if let (Activity::Finished(record), Some(extension)) = (activity, &shared.console.extension) {
-        value["results"] = json!(extension.results(&record.log));
-    }
+/// A finished attempt as the page gets it: with what became of each object. Blocks.
+pub(crate) fn finished(console: &Console, record: &InvocationRecord) -> Value {
+    let mut value = json!(record);
+    value["results"] = json!(gallery::results(console, record));
     value
+}
+
+/// An event as the page gets it.
+async fn shown(activity: &Arc<Activity>, shared: &Arc<Shared>) -> Value {
+    let value = json!(activity);
+    if !matches!(&**activity, Activity::Finished(_)) {
+        return value;
+    }
+    let (activity, asked) = (Arc::clone(activity), Arc::clone(shared));
+    let full = blocking(move || match &*activity {
+        Activity::Finished(record) => Some(finished(&asked.console, record)),
+        _ => None,
+    });
+    let Ok(Some(mut full)) = full.await else { return value };
+    full["type"] = value["type"].clone();
+    full
 }

@@ -75,7 +75,8 @@ pub(crate) async fn serve(listener: TcpListener, console: Console, stop: Cancell
         previewing: Semaphore::new(1),
         saving: Semaphore::new(1),
     };
-    let serving = axum::serve(listener, router(Arc::new(shared))).with_graceful_shutdown(stop.cancelled_owned());
+    let serving =
+        axum::serve(listener, router(Arc::new(shared))).with_graceful_shutdown(stop.cancelled_owned());
     if let Err(error) = serving.await {
         tracing::error!(%error, "the console ended");
     }

@@ -64,9 +64,8 @@ impl Presigner {
     }
 
     fn signed(&self, path: &str, link: &Link<'_>, now: OffsetDateTime) -> String {
-        let stamp = now
-            .format(format_description!("[year][month][day]T[hour][minute][second]Z"))
-            .unwrap_or_default();
+        let stamp =
+            now.format(format_description!("[year][month][day]T[hour][minute][second]Z")).unwrap_or_default();
         let date = stamp.get(..8).unwrap_or_default();
         let host = self.endpoint.split_once("://").map_or(self.endpoint.as_str(), |(_, host)| host);
         let scope = format!("{date}/{}/s3/aws4_request", self.region);
@@ -86,8 +85,7 @@ impl Presigner {
             })
             .collect();
         let query = query.join("&");
-        let canonical =
-            format!("{}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD", link.method);
+        let canonical = format!("{}\n{path}\n{query}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD", link.method);
         let to_sign =
             format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
         let secret = format!("AWS4{}", self.credentials.secret_access_key);
@@ -116,7 +114,10 @@ mod tests {
         let lifetime = Duration::from_hours(24);
         let link = Link { method: "GET", bucket: "", key: "", lifetime, query: &[] };
         let url = presigner.signed("/test.txt", &link, datetime!(2013-05-24 00:00:00 UTC));
-        assert_eq!(url, "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404");
+        assert_eq!(
+            url,
+            "https://examplebucket.s3.amazonaws.com/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404"
+        );
     }
 
     #[test]
@@ -133,6 +134,8 @@ mod tests {
         };
         let url = presigner.link(&link, datetime!(2026-01-02 03:04:05 UTC));
         assert!(url.starts_with("http://127.0.0.1:9/b/a%20b/%C3%BC%2B%25.jpg?X-Amz-Algorithm="), "{url}");
-        assert!(url.contains("X-Amz-Expires=604800&") && url.contains("&response-content-disposition=a%3B%20b&"));
+        assert!(
+            url.contains("X-Amz-Expires=604800&") && url.contains("&response-content-disposition=a%3B%20b&")
+        );
     }
 }

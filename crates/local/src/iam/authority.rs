@@ -14,9 +14,13 @@ use thiserror::Error;
 use tokio::sync::broadcast;
 
 use super::{
-    Credentials, CredentialsError, Decision, Effect, Policy, Request, RequestContext, SessionCredentials,
-    decide,
+    Caller, Credentials, CredentialsError, Decision, Effect, Policies, Policy, Request, RequestContext,
+    ResourcePolicy, SessionCredentials, decide,
 };
+
+/// What the root user may always do, whatever the bucket's policy denies: else
+/// a mistaken policy could never be mended (S3 API Reference, `PutBucketPolicy`).
+const MENDING: [&str; 3] = ["s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy"];
 
 /// How many decisions are kept for people to read.
 const LOG_LENGTH: usize = 1000;
@@ -84,6 +88,7 @@ struct Session {
     credentials: SessionCredentials,
     role: String,
     name: String,
+    policy: Option<Policy>,
 }
 
 #[derive(Default)]
@@ -185,8 +190,8 @@ impl Authority {
         }
     }
 
-    /// Decides one request and logs the decision. `access_key_id` is `None`
-    /// for an anonymous request; the signature has been verified by the caller.
+    /// Decides one request on a resource without a policy of its own, and logs
+    /// the decision; see [`Authority::authorize_with`].
     #[must_use]
     pub fn authorize(
         &self,
@@ -195,33 +200,42 @@ impl Authority {
         resource: &str,
         context: &RequestContext,
     ) -> Decision {
+        self.authorize_with(access_key_id, action, resource, context, None)
+    }
+
+    /// Decides one request and logs the decision. `access_key_id` is `None`
+    /// for an anonymous request; the signature has been verified by the caller.
+    /// `policy` is the resource's own, for example the bucket policy.
+    #[must_use]
+    pub fn authorize_with(
+        &self,
+        access_key_id: Option<&str>,
+        action: &str,
+        resource: &str,
+        context: &RequestContext,
+        policy: Option<&ResourcePolicy>,
+    ) -> Decision {
         let principal = access_key_id.and_then(|key| self.principal(key));
-        let decision = match &principal {
-            Some(Principal::Root) => Decision {
-                effect: Effect::Allow,
-                because: "the account's root user may do everything".to_owned(),
-            },
-            Some(Principal::Role { role, session }) => {
-                let mut context = context.clone();
-                context.replace("aws:PrincipalArn", format!("arn:aws:iam::{}:role/{role}", self.account));
-                context.replace("aws:PrincipalAccount", &self.account);
-                context.replace("aws:PrincipalType", "AssumedRole");
-                context.replace("aws:userid", format!("{role}:{session}"));
-                context.replace("aws:ResourceAccount", &self.account);
-                let now = time::OffsetDateTime::now_utc();
-                context.replace("aws:EpochTime", now.unix_timestamp().to_string());
-                if let Ok(text) = now.format(&time::format_description::well_known::Rfc3339) {
-                    context.replace("aws:CurrentTime", text);
-                }
-                let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-                let policies = state.roles.get(role).map_or(&[][..], Vec::as_slice);
-                decide(policies, Request { action, resource, context: &context })
+        let caller = self.caller(principal.as_ref());
+        let context = self.known_of(principal.as_ref(), context);
+        let request = Request { caller: &caller, action, resource, context: &context };
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let policies = match &principal {
+            Some(Principal::Root) if MENDING.iter().any(|mend| mend.eq_ignore_ascii_case(action)) => {
+                Policies::default()
             }
-            None => Decision {
-                effect: Effect::Deny,
-                because: "anonymous requests are not allowed; sign the request with an access key".to_owned(),
+            Some(Principal::Root) | None => Policies { resource: policy, ..Policies::default() },
+            Some(Principal::Role { role, .. }) => Policies {
+                identity: state.roles.get(role).map_or(&[][..], Vec::as_slice),
+                boundary: None,
+                session: access_key_id
+                    .and_then(|key| state.sessions.get(key))
+                    .and_then(|session| session.policy.as_ref()),
+                resource: policy,
             },
         };
+        let decision = decide(&policies, request);
+        drop(state);
         self.record(LoggedDecision {
             at_ms: now_ms(),
             principal: principal.map_or_else(|| "anonymous".to_owned(), |principal| self.arn(&principal)),
@@ -230,6 +244,53 @@ impl Authority {
             decision: decision.clone(),
         });
         decision
+    }
+
+    fn caller(&self, principal: Option<&Principal>) -> Caller {
+        let account = self.account.clone();
+        match principal {
+            None => Caller::Anonymous,
+            Some(Principal::Root) => Caller::Root { account },
+            Some(Principal::Role { role, session }) => {
+                Caller::Session { account, role: role.clone(), session: session.clone() }
+            }
+        }
+    }
+
+    /// The context with what is known of the caller and the time, in place of
+    /// whatever the request may claim.
+    fn known_of(&self, principal: Option<&Principal>, context: &RequestContext) -> RequestContext {
+        let mut context = context.clone();
+        let account = &self.account;
+        let known = match principal {
+            None => [None, None, Some("Anonymous".to_owned()), None],
+            Some(Principal::Root) => [
+                Some(format!("arn:aws:iam::{account}:root")),
+                Some(account.clone()),
+                Some("Account".to_owned()),
+                Some(account.clone()),
+            ],
+            Some(Principal::Role { role, session }) => [
+                Some(format!("arn:aws:iam::{account}:role/{role}")),
+                Some(account.clone()),
+                Some("AssumedRole".to_owned()),
+                Some(format!("{role}:{session}")),
+            ],
+        };
+        let keys = ["aws:PrincipalArn", "aws:PrincipalAccount", "aws:PrincipalType", "aws:userid"];
+        for (key, value) in keys.into_iter().zip(known) {
+            match value {
+                Some(value) => context.replace(key, value),
+                None => context.remove(key),
+            }
+        }
+        context.replace("aws:ResourceAccount", account);
+        let now = time::OffsetDateTime::now_utc();
+        context.replace("aws:EpochTime", now.unix_timestamp().to_string());
+        if let Ok(text) = now.format(&time::format_description::well_known::Rfc3339) {
+            context.replace("aws:CurrentTime", text);
+        }
+        context
     }
 
     /// The newest decisions, oldest first.
@@ -257,6 +318,17 @@ impl Authority {
         session: &str,
         lifetime: Duration,
     ) -> Result<SessionCredentials, AssumeError> {
+        self.assume_role_within(role, session, lifetime, None)
+    }
+
+    /// The same for a session that may do only what `policy` allows as well.
+    pub fn assume_role_within(
+        &self,
+        role: &str,
+        session: &str,
+        lifetime: Duration,
+        policy: Option<Policy>,
+    ) -> Result<SessionCredentials, AssumeError> {
         let now = SystemTime::now();
         let credentials = SessionCredentials::generate(now + lifetime).map_err(AssumeError::Credentials)?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
@@ -266,7 +338,12 @@ impl Authority {
         state.sessions.retain(|_, session| session.credentials.expires > now);
         state.sessions.insert(
             credentials.access_key_id.clone(),
-            Session { credentials: credentials.clone(), role: role.to_owned(), name: session.to_owned() },
+            Session {
+                credentials: credentials.clone(),
+                role: role.to_owned(),
+                name: session.to_owned(),
+                policy,
+            },
         );
         Ok(credentials)
     }
@@ -361,6 +438,64 @@ mod tests {
         assert!(ask("arn:aws:s3:::b/123456789012/k"));
         assert!(!ask("arn:aws:s3:::b/999999999999/k"));
         assert!(matches!(authority.assume_role("nobody", "one", HOUR), Err(AssumeError::UnknownRole(_))));
+    }
+
+    #[test]
+    fn a_session_policy_and_a_bucket_policy_have_their_say() {
+        let (authority, root) = authority();
+        let statement = json!({ "Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*" });
+        let whole = Policy::parse(&json!({ "Statement": statement })).unwrap();
+        let mut read = statement.clone();
+        read["Action"] = json!("s3:GetObject");
+        let read = Policy::parse(&json!({ "Statement": read })).unwrap();
+        authority.put_role("worker", vec![whole]);
+        let free = authority.assume_role("worker", "free", HOUR).unwrap().access_key_id;
+        let held = authority.assume_role_within("worker", "held", HOUR, Some(read)).unwrap().access_key_id;
+        let mut public = statement.clone();
+        public["Principal"] = json!("*");
+        public["Action"] = json!("s3:GetObject");
+        let locked = json!({ "Effect": "Deny", "Principal": "*", "Action": "*", "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"] });
+        let public = ResourcePolicy::parse(&json!({ "Statement": public })).unwrap();
+        let locked = ResourcePolicy::parse(&json!({ "Statement": locked })).unwrap();
+        let context = RequestContext::new();
+        let ask = |key: Option<&str>, action: &str, policy: Option<&ResourcePolicy>| {
+            authority.authorize_with(key, action, "arn:aws:s3:::b/k", &context, policy).is_allowed()
+        };
+        let (free, held, root) = (Some(&free[..]), Some(&held[..]), Some(&root.access_key_id[..]));
+        for (key, action, policy, allowed) in [
+            (free, "s3:PutObject", None, true),
+            (held, "s3:GetObject", None, true),
+            (held, "s3:PutObject", None, false),
+            (None, "s3:GetObject", None, false),
+            (None, "s3:GetObject", Some(&public), true),
+            (None, "s3:PutObject", Some(&public), false),
+            (Some("AKIAUNKNOWN"), "s3:PutObject", Some(&public), false),
+            (free, "s3:GetObject", Some(&locked), false),
+            (root, "s3:GetObject", Some(&locked), false),
+            (root, "s3:DeleteBucketPolicy", Some(&locked), true),
+            (root, "s3:GetObject", Some(&public), true),
+        ] {
+            assert_eq!(ask(key, action, policy), allowed, "{key:?} {action} {policy:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_can_claim_to_be_a_principal_by_the_request() {
+        let (authority, _) = authority();
+        let policy = ResourcePolicy::parse(&json!({ "Statement": {
+            "Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*",
+            "Condition": { "ArnEquals": { "aws:PrincipalArn": "arn:aws:iam::123456789012:role/worker" } } } }))
+        .unwrap();
+        let forged = RequestContext::new().with("aws:PrincipalArn", "arn:aws:iam::123456789012:role/worker");
+        let ask = |key: Option<&str>| {
+            authority
+                .authorize_with(key, "s3:GetObject", "arn:aws:s3:::b/k", &forged, Some(&policy))
+                .is_allowed()
+        };
+        assert!(!ask(None));
+        authority.put_role("worker", Vec::new());
+        let key = authority.assume_role("worker", "one", HOUR).unwrap().access_key_id;
+        assert!(ask(Some(&key)));
     }
 
     #[test]

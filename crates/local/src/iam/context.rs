@@ -34,6 +34,11 @@ impl RequestContext {
         self.0.insert(key.to_ascii_lowercase(), vec![value.into()]);
     }
 
+    /// Forgets `key`.
+    pub fn remove(&mut self, key: &str) {
+        self.0.remove(&key.to_ascii_lowercase());
+    }
+
     /// The values of `key`; empty when the request does not carry it.
     #[must_use]
     pub fn get(&self, key: &str) -> &[String] {

@@ -1,9 +1,16 @@
-//! Who is calling, and may they: credentials, sessions, identity policies and
-//! the one decision function that every object access passes.
+//! Who is calling, and may they: credentials, sessions, policies and the one
+//! decision function that every object access passes.
 //!
-//! Owns: the policy language ([`Policy`]), its evaluation ([`decide`]), access
-//! keys, and the log of decisions ([`Authority`]). Refuses: any knowledge of
-//! what an action does; callers name actions and resources as AWS does.
+//! Owns: the policy language ([`Policy`], [`ResourcePolicy`]), its evaluation
+//! ([`decide`]), access keys, and the log of decisions ([`Authority`]).
+//! Refuses: any knowledge of what an action does; callers name actions and
+//! resources as AWS does.
+//!
+//! [`decide`] is a pure function of [`Policies`] (identity, permissions
+//! boundary, session, resource) and a [`Request`] (caller, action, resource,
+//! context). A service asks [`Authority::authorize`], or, when the resource has
+//! a policy of its own, [`Authority::authorize_with`]; both fill in what the
+//! context must know of the caller, decide, and log.
 
 mod authority;
 mod condition;
@@ -12,12 +19,14 @@ mod credentials;
 mod decide;
 mod pattern;
 mod policy;
+mod principal;
 
 pub use authority::{AssumeError, Authority, LoggedDecision, Principal, SessionError};
 pub use context::RequestContext;
 pub use credentials::{Credentials, CredentialsError, SessionCredentials};
-pub use decide::{Request, decide};
-pub use policy::{Policy, PolicyError};
+pub use decide::{Policies, Request, decide};
+pub use policy::{Policy, PolicyError, ResourcePolicy};
+pub use principal::Caller;
 
 use serde::Serialize;
 

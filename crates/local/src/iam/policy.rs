@@ -1,7 +1,7 @@
-//! Identity policies: reading a policy document into something that can only
-//! mean what it says.
+//! Policies of identities and of resources: reading a policy document into
+//! something that can only mean what it says.
 //!
-//! Owns: the grammar of identity policies. Refuses: every field, operator or
+//! Owns: the grammar of both. Refuses: every field, operator or
 //! value that it does not know, naming it and the remedy, because a policy that
 //! is half understood grants or withholds the wrong thing.
 //!
@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::condition::{self, Condition};
 use super::pattern::{ArnPattern, Pattern, Syntax};
+use super::principal::{Caller, Named, Principals};
 use super::{Effect, RequestContext};
 
 /// Why a policy document is refused.
@@ -35,9 +36,16 @@ impl PolicyError {
     }
 }
 
-/// A policy document that was understood in full.
+/// A policy of an identity (also a boundary, or a session's), understood in full.
 #[derive(Debug, Clone)]
 pub struct Policy {
+    pub(super) statements: Vec<Statement>,
+}
+
+/// A policy of a resource, such as a bucket policy, understood in full: each
+/// statement says whom it means.
+#[derive(Debug, Clone)]
+pub struct ResourcePolicy {
     pub(super) statements: Vec<Statement>,
 }
 
@@ -46,6 +54,8 @@ pub(super) struct Statement {
     /// How people call it: its Sid, or its place.
     pub(super) label: String,
     pub(super) effect: Effect,
+    /// `None` in an identity's policy, which speaks of that identity.
+    principals: Option<Principals>,
     actions: Patterns<Pattern>,
     resources: Patterns<ArnPattern>,
     conditions: Vec<Condition>,
@@ -65,6 +75,7 @@ struct Patterns<T> {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Miss {
     Action,
+    Principal(String),
     Resource(String),
     Condition(String),
 }
@@ -72,61 +83,90 @@ pub(super) enum Miss {
 impl Policy {
     /// Reads a policy document from JSON text.
     pub fn from_json(text: &str) -> Result<Self, PolicyError> {
-        let document: Value = serde_json::from_str(text).map_err(|error| {
-            PolicyError::new("document", &format!("is not JSON ({error})"), "write a JSON object")
-        })?;
-        Self::parse(&document)
+        Self::parse(&json(text)?)
     }
 
     /// Reads a policy document.
     pub fn parse(document: &Value) -> Result<Self, PolicyError> {
-        let Value::Object(fields) = document else {
-            return Err(PolicyError::new(
-                "document",
-                "is not an object",
-                "write {\"Version\": \"2012-10-17\", \"Statement\": […]}",
-            ));
-        };
-        known_fields("", fields, &["Version", "Id", "Statement"])?;
-        // Without a Version the older language is meant, which has no variables.
-        let variables = match fields.get("Version") {
-            None => false,
-            Some(Value::String(version)) if version == "2012-10-17" => true,
-            Some(Value::String(version)) if version == "2008-10-17" => false,
-            Some(other) => {
-                return Err(PolicyError::new("Version", &format!("is {other}"), "write \"2012-10-17\""));
-            }
-        };
-        if fields.get("Id").is_some_and(|id| !id.is_string()) {
-            return Err(PolicyError::new("Id", "is not a string", "write a string or remove it"));
-        }
-        let statements = match fields.get("Statement") {
-            None => {
-                return Err(PolicyError::new(
-                    "Statement",
-                    "is missing",
-                    "give one statement or a list of them",
-                ));
-            }
-            Some(Value::Array(list)) => list
-                .iter()
-                .enumerate()
-                .map(|(index, statement)| Statement::parse(index, statement, variables))
-                .collect::<Result<Vec<_>, _>>()?,
-            Some(single) => vec![Statement::parse(0, single, variables)?],
-        };
-        let mut labels = std::collections::HashSet::new();
-        for (index, statement) in statements.iter().enumerate() {
-            if !labels.insert(&statement.label) {
-                return Err(PolicyError::new(
-                    &format!("Statement[{index}].Sid"),
-                    &format!("{} stands there twice", statement.label),
-                    "give each statement a Sid of its own",
-                ));
-            }
-        }
-        Ok(Self { statements })
+        Ok(Self { statements: statements(document, Statement::of_identity)? })
     }
+}
+
+impl ResourcePolicy {
+    /// Reads a policy document from JSON text.
+    pub fn from_json(text: &str) -> Result<Self, PolicyError> {
+        Self::parse(&json(text)?)
+    }
+
+    /// Reads a policy document.
+    pub fn parse(document: &Value) -> Result<Self, PolicyError> {
+        Ok(Self { statements: statements(document, Statement::of_resource)? })
+    }
+
+    /// Every `Resource` and `NotResource` as written, so that whoever keeps the
+    /// policy can refuse one that speaks of another resource.
+    pub fn resources(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|statement| &statement.resources.written).map(String::as_str)
+    }
+
+    /// Every `Action` and `NotAction` as written.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        self.statements.iter().flat_map(|statement| &statement.actions.written).map(String::as_str)
+    }
+}
+
+fn json(text: &str) -> Result<Value, PolicyError> {
+    serde_json::from_str(text).map_err(|error| {
+        PolicyError::new("document", &format!("is not JSON ({error})"), "write a JSON object")
+    })
+}
+
+fn statements(
+    document: &Value,
+    read: impl Fn(usize, &Value, bool) -> Result<Statement, PolicyError>,
+) -> Result<Vec<Statement>, PolicyError> {
+    let Value::Object(fields) = document else {
+        return Err(PolicyError::new(
+            "document",
+            "is not an object",
+            "write {\"Version\": \"2012-10-17\", \"Statement\": […]}",
+        ));
+    };
+    known_fields("", fields, &["Version", "Id", "Statement"])?;
+    // Without a Version the older language is meant, which has no variables.
+    let variables = match fields.get("Version") {
+        None => false,
+        Some(Value::String(version)) if version == "2012-10-17" => true,
+        Some(Value::String(version)) if version == "2008-10-17" => false,
+        Some(other) => {
+            return Err(PolicyError::new("Version", &format!("is {other}"), "write \"2012-10-17\""));
+        }
+    };
+    if fields.get("Id").is_some_and(|id| !id.is_string()) {
+        return Err(PolicyError::new("Id", "is not a string", "write a string or remove it"));
+    }
+    let statements = match fields.get("Statement") {
+        None => {
+            return Err(PolicyError::new("Statement", "is missing", "give one statement or a list of them"));
+        }
+        Some(Value::Array(list)) => list
+            .iter()
+            .enumerate()
+            .map(|(index, statement)| read(index, statement, variables))
+            .collect::<Result<Vec<_>, _>>()?,
+        Some(single) => vec![read(0, single, variables)?],
+    };
+    let mut labels = std::collections::HashSet::new();
+    for (index, statement) in statements.iter().enumerate() {
+        if !labels.insert(&statement.label) {
+            return Err(PolicyError::new(
+                &format!("Statement[{index}].Sid"),
+                &format!("{} stands there twice", statement.label),
+                "give each statement a Sid of its own",
+            ));
+        }
+    }
+    Ok(statements)
 }
 
 fn known_fields(prefix: &str, fields: &Map<String, Value>, known: &[&str]) -> Result<(), PolicyError> {
@@ -134,14 +174,33 @@ fn known_fields(prefix: &str, fields: &Map<String, Value>, known: &[&str]) -> Re
         None => Ok(()),
         Some(field) => Err(PolicyError::new(
             &format!("{prefix}{field}"),
-            "is not a field of an identity policy",
+            "is not a field of this kind of policy",
             &format!("remove it; known are {}", known.join(", ")),
         )),
     }
 }
 
+const FIELDS: [&str; 7] = ["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"];
+
 impl Statement {
-    fn parse(index: usize, statement: &Value, variables: bool) -> Result<Self, PolicyError> {
+    fn of_identity(index: usize, statement: &Value, variables: bool) -> Result<Self, PolicyError> {
+        Self::parse(index, statement, variables, &FIELDS, |_, _, _| Ok(None))
+    }
+
+    fn of_resource(index: usize, statement: &Value, variables: bool) -> Result<Self, PolicyError> {
+        let known = [&["Principal", "NotPrincipal"], &FIELDS[..]].concat();
+        Self::parse(index, statement, variables, &known, |at, fields, effect| {
+            Principals::parse(at, fields, effect).map(Some)
+        })
+    }
+
+    fn parse(
+        index: usize,
+        statement: &Value,
+        variables: bool,
+        known: &[&str],
+        principals: impl Fn(&str, &Map<String, Value>, Effect) -> Result<Option<Principals>, PolicyError>,
+    ) -> Result<Self, PolicyError> {
         let at = format!("Statement[{index}]");
         let Value::Object(fields) = statement else {
             return Err(PolicyError::new(
@@ -150,11 +209,7 @@ impl Statement {
                 "write {\"Effect\": …, \"Action\": …, \"Resource\": …}",
             ));
         };
-        known_fields(
-            &format!("{at}."),
-            fields,
-            &["Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition"],
-        )?;
+        known_fields(&format!("{at}."), fields, known)?;
         let label = match fields.get("Sid") {
             None => format!("statement {}", index + 1),
             Some(Value::String(sid)) if sid.is_empty() => format!("statement {}", index + 1),
@@ -187,6 +242,7 @@ impl Statement {
                 ));
             }
         };
+        let principals = principals(&at, fields, effect)?;
         let actions = Patterns::parse(&at, fields, ["Action", "NotAction"], |text| {
             let shaped = text == "*"
                 || text.split_once(':').is_some_and(|(service, name)| {
@@ -213,14 +269,28 @@ impl Statement {
             None => Vec::new(),
             Some(block) => condition::parse(&format!("{at}.Condition"), block, variables)?,
         };
-        Ok(Self { label, effect, actions, resources, conditions })
+        Ok(Self { label, effect, principals, actions, resources, conditions })
     }
 
-    /// Whether this statement speaks about the request, or what it missed by.
-    pub(super) fn speaks(&self, action: &str, resource: &str, context: &RequestContext) -> Result<(), Miss> {
+    /// By which name this statement speaks of the caller's request, or what it
+    /// missed by. `bounded`: the caller has a permissions boundary.
+    pub(super) fn speaks(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &RequestContext,
+        caller: &Caller,
+        bounded: bool,
+    ) -> Result<Named, Miss> {
         if !self.actions.cover(self.effect, |pattern| pattern.matches(action, context, true)) {
             return Err(Miss::Action);
         }
+        let named = match &self.principals {
+            None => Named::Directly,
+            Some(principals) => principals
+                .name(caller, bounded)
+                .ok_or_else(|| Miss::Principal(format!("its {}", principals.written)))?,
+        };
         if !self.resources.cover(self.effect, |pattern| pattern.matches(resource, context)) {
             return Err(Miss::Resource(format!(
                 "its {} is {}",
@@ -229,7 +299,7 @@ impl Statement {
             )));
         }
         match self.conditions.iter().find(|condition| !condition.holds(self.effect, context)) {
-            None => Ok(()),
+            None => Ok(named),
             Some(failed) => Err(Miss::Condition(format!("its condition fails, {}", failed.explain(context)))),
         }
     }

@@ -7,6 +7,9 @@
 
 use super::actions::{self, Facts, Need};
 use super::exchange::{self, Exchange};
+use super::policy::Policies;
+use super::signing;
+use super::tolerance::Verified;
 use crate::iam::{Authority, RequestContext, SessionError};
 use s3s::access::{S3Access, S3AccessContext};
 use s3s::auth::{Credentials, S3Auth, SecretKey};
@@ -17,6 +20,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) authority: Arc<Authority>,
+    pub(crate) policies: Arc<Policies>,
 }
 
 #[async_trait::async_trait]
@@ -33,12 +37,11 @@ impl S3Access for Gate {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let exchange = cx.extensions_mut().get::<Exchange>().cloned().unwrap_or_default();
         let query = cx.uri().query().unwrap_or_default().to_owned();
-        let parameter = |name: &str| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
-        };
-        if let Some(credentials) = cx.credentials() {
+        let parameter = |name: &str| parameter(&query, name);
+        signing::check(cx.headers(), &parameter)?;
+        let verified = cx.extensions_mut().get::<Verified>().cloned();
+        let credentials = cx.credentials().or_else(|| verified.as_ref().map(Verified::credentials));
+        if let Some(credentials) = credentials {
             let token = match cx.headers().get("x-amz-security-token") {
                 Some(value) => Some(String::from_utf8_lossy(value.as_bytes()).into_owned()),
                 None => parameter("X-Amz-Security-Token").or_else(|| parameter("x-amz-security-token")),
@@ -55,17 +58,22 @@ impl S3Access for Gate {
             header: &|name| headers.get(name).and_then(|value| value.to_str().ok()),
         };
         // A form's key is known later, but an anonymous form is refused before it is read further.
-        if cx.credentials().is_none() && matches!(facts.operation, "DeleteObjects" | "PostObject") {
+        if credentials.is_none() && matches!(facts.operation, "DeleteObjects" | "PostObject") {
             let action = if facts.operation == "PostObject" { "s3:PutObject" } else { "s3:DeleteObject" };
             let resource = actions::object_arn(facts.bucket.unwrap_or_default(), "*");
             let need = Need { action: action.to_owned(), resource, context: RequestContext::new() };
             return self.require(None, &need, &exchange);
         }
         for need in actions::needs(&facts)? {
-            self.require(cx.credentials(), &need, &exchange)?;
+            self.require(credentials, &need, &exchange)?;
         }
         Ok(())
     }
+}
+
+/// The first value of a query parameter, decoded.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 impl Gate {
@@ -80,7 +88,10 @@ impl Gate {
         context.replace("aws:SourceIp", exchange.peer.ip().to_string());
         context.replace("aws:SecureTransport", "false");
         let key = credentials.map(|credentials| credentials.access_key.as_str());
-        let decision = self.authority.authorize(key, &need.action, &need.resource, &context);
+        let bucket = need.resource.strip_prefix("arn:aws:s3:::").and_then(|path| path.split('/').next());
+        let held = bucket.and_then(|bucket| self.policies.of(bucket));
+        let policy = held.as_ref().filter(|held| key.is_some() || !held.restricted).map(|held| &held.policy);
+        let decision = self.authority.authorize_with(key, &need.action, &need.resource, &context, policy);
         if decision.is_allowed() {
             return Ok(());
         }

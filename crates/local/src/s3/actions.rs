@@ -107,7 +107,32 @@ pub(crate) fn needs(facts: &Facts<'_>) -> S3Result<Vec<Need>> {
         }
         "GetBucketNotificationConfiguration" => vec![need("s3:GetBucketNotification")],
         "PutBucketNotificationConfiguration" => vec![need("s3:PutBucketNotification")],
+        "GetObjectAttributes" => vec![
+            versioned("s3:GetObject", "s3:GetObjectVersion"),
+            versioned("s3:GetObjectAttributes", "s3:GetObjectVersionAttributes"),
+        ],
+        "GetObjectAcl" => vec![versioned("s3:GetObjectAcl", "s3:GetObjectVersionAcl")],
+        "PutObjectAcl" => vec![versioned("s3:PutObjectAcl", "s3:PutObjectVersionAcl")],
         "DeleteObjects" | "PostObject" => Vec::new(),
+        // Operations whose action has a name of its own.
+        "GetBucketCors" => vec![need("s3:GetBucketCORS")],
+        "PutBucketCors" | "DeleteBucketCors" => vec![need("s3:PutBucketCORS")],
+        "DeleteBucketTagging" => vec![need("s3:PutBucketTagging")],
+        "GetPublicAccessBlock" => vec![need("s3:GetBucketPublicAccessBlock")],
+        "PutPublicAccessBlock" | "DeletePublicAccessBlock" => vec![need("s3:PutBucketPublicAccessBlock")],
+        "DeleteBucketOwnershipControls" => vec![need("s3:PutBucketOwnershipControls")],
+        "GetBucketEncryption" => vec![need("s3:GetEncryptionConfiguration")],
+        "PutBucketEncryption" | "DeleteBucketEncryption" => vec![need("s3:PutEncryptionConfiguration")],
+        "GetBucketLifecycleConfiguration" => vec![need("s3:GetLifecycleConfiguration")],
+        "PutBucketLifecycleConfiguration" | "DeleteBucketLifecycle" => {
+            vec![need("s3:PutLifecycleConfiguration")]
+        }
+        "GetBucketReplication" => vec![need("s3:GetReplicationConfiguration")],
+        "PutBucketReplication" | "DeleteBucketReplication" => vec![need("s3:PutReplicationConfiguration")],
+        "GetObjectLockConfiguration" => vec![need("s3:GetBucketObjectLockConfiguration")],
+        "PutObjectLockConfiguration" => vec![need("s3:PutBucketObjectLockConfiguration")],
+        "GetBucketAccelerateConfiguration" => vec![need("s3:GetAccelerateConfiguration")],
+        "PutBucketAccelerateConfiguration" => vec![need("s3:PutAccelerateConfiguration")],
         other => vec![need(&format!("s3:{other}"))],
     };
     Ok(needs)
@@ -168,6 +193,10 @@ mod tests {
             ("AbortMultipartUpload", Some("k"), &[], "s3:AbortMultipartUpload", "arn:aws:s3:::b/k"),
             ("PutBucketNotificationConfiguration", None, &[], "s3:PutBucketNotification", "arn:aws:s3:::b"),
             ("PutBucketPolicy", None, &[], "s3:PutBucketPolicy", "arn:aws:s3:::b"),
+            ("DeleteBucketCors", None, &[], "s3:PutBucketCORS", "arn:aws:s3:::b"),
+            ("GetPublicAccessBlock", None, &[], "s3:GetBucketPublicAccessBlock", "arn:aws:s3:::b"),
+            ("GetObjectAcl", Some("k"), &[("versionId", "v")], "s3:GetObjectVersionAcl", "arn:aws:s3:::b/k"),
+            ("GetBucketLifecycleConfiguration", None, &[], "s3:GetLifecycleConfiguration", "arn:aws:s3:::b"),
         ];
         for (operation, key, query, action, resource) in cases {
             assert_eq!(

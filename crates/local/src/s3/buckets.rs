@@ -98,7 +98,8 @@ impl Service {
         req: S3Request<d::DeleteBucketInput>,
     ) -> S3Result<S3Response<d::DeleteBucketOutput>> {
         self.check_owner(req.input.expected_bucket_owner.as_deref())?;
-        self.run(move |storage| storage.delete_bucket(&req.input.bucket)).await?;
+        let bucket = req.input.bucket.clone();
+        self.change_access(&req.input.bucket, move |storage| storage.delete_bucket(&bucket)).await?;
         Ok(S3Response::new(d::DeleteBucketOutput::default()))
     }
 

@@ -26,6 +26,10 @@ pub(crate) struct Exchange {
     pub(crate) region: Arc<str>,
 }
 
+/// Marks a response that S3 answers with 204 and `s3s` with 200.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoContent;
+
 impl Default for Exchange {
     fn default() -> Self {
         Self::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), "us-east-1".into())
@@ -58,13 +62,22 @@ impl Exchange {
         if parts.status == StatusCode::OK && parts.headers.contains_key(CONTENT_RANGE) {
             parts.status = StatusCode::PARTIAL_CONTENT;
         }
+        if parts.status == StatusCode::OK && parts.extensions.get::<NoContent>().is_some() {
+            parts.status = StatusCode::NO_CONTENT;
+            parts.headers.remove(CONTENT_LENGTH);
+        }
         let failed = parts.status.is_client_error() || parts.status.is_server_error();
         if parts.status == StatusCode::NOT_MODIFIED || (failed && method == Method::HEAD) {
             parts.headers.remove(CONTENT_LENGTH);
             parts.headers.remove(CONTENT_TYPE);
             body = Body::empty();
         } else if failed && let Some(bytes) = body.bytes() {
-            let complete = complete_error(&bytes, path, self);
+            let mut document = bytes;
+            if let Some((status, better)) = restate(&document, &self.region) {
+                parts.status = status;
+                document = better;
+            }
+            let complete = complete_error(&document, path, self);
             if parts.headers.contains_key(CONTENT_LENGTH) {
                 parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(complete.len()));
             }
@@ -73,6 +86,56 @@ impl Exchange {
         }
         HttpResponse::from_parts(parts, body)
     }
+}
+
+/// An error that is raised before the protocol layer is asked.
+pub(crate) fn refusal(status: u16, code: &str, message: &str) -> HttpResponse {
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{}</Code><Message>{}</Message></Error>",
+        escape(code),
+        escape(message)
+    );
+    let mut response = HttpResponse::new(Body::from(Bytes::from(body)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    response
+}
+
+/// What S3 answers where `s3s` has another code: by the message that it gives. Its own status and code lead
+/// clients to the wrong remedy.
+fn restate(document: &Bytes, region: &str) -> Option<(StatusCode, Bytes)> {
+    let text = std::str::from_utf8(document).ok()?;
+    let (_, message) = text.split_once("<Message>")?;
+    let error = |code: &str, message: &str, more: &str| {
+        Bytes::from(format!("<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"))
+    };
+    if message.starts_with("invalid credential region") {
+        // Clients that sign for a guessed region, such as s3cmd's "US", learn the right one from this error.
+        let words =
+            format!("The authorization header is malformed; the region is wrong; expecting '{region}'");
+        let more = format!("<Region>{region}</Region>");
+        return Some((StatusCode::BAD_REQUEST, error("AuthorizationHeaderMalformed", &words, &more)));
+    }
+    if message.starts_with("Policy condition ") || message.starts_with("Policy condition &") {
+        let words = "Invalid according to Policy: Policy Condition failed";
+        return Some((StatusCode::FORBIDDEN, error("AccessDenied", words, "")));
+    }
+    if message.starts_with("invalid header: authorization") {
+        let words = "The authorization header that you provided is not valid.";
+        return Some((StatusCode::BAD_REQUEST, error("AuthorizationHeaderMalformed", words, "")));
+    }
+    if message.starts_with("missing header: x-amz-date") {
+        let words = "AWS authentication requires a valid Date or x-amz-date header";
+        return Some((StatusCode::FORBIDDEN, error("AccessDenied", words, "")));
+    }
+    if message.starts_with("missing presigned url") {
+        let words = "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.";
+        return Some((StatusCode::BAD_REQUEST, error("AuthorizationQueryParametersError", words, "")));
+    }
+    if message.starts_with("request time is too far") || message.starts_with("request date is later") {
+        let words = "The difference between the request time and the current time is too large.";
+        return Some((StatusCode::FORBIDDEN, error("RequestTimeTooSkewed", words, "")));
+    }
+    None
 }
 
 fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
@@ -85,17 +148,7 @@ fn insert(headers: &mut HeaderMap, name: &'static str, value: &str) {
 fn complete_error(document: &Bytes, path: &str, exchange: &Exchange) -> Bytes {
     let Ok(text) = std::str::from_utf8(document) else { return document.clone() };
     let Some(head) = text.strip_suffix("</Error>") else { return document.clone() };
-    let region = &exchange.region;
-    // Clients that sign for a guessed region, such as s3cmd's "US", learn the right one from this error.
-    let head = if head.contains("<Message>invalid credential region") {
-        format!(
-            "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed; \
-             the region is wrong; expecting '{region}'</Message><Region>{region}</Region>"
-        )
-    } else {
-        head.to_owned()
-    };
-    let mut complete = head.clone();
+    let mut complete = head.to_owned();
     if !head.contains("<Message>") {
         let code = head
             .split_once("<Code>")
@@ -188,16 +241,36 @@ mod tests {
                 "<Error><Code>X</Code><Message>m</Message><RequestId>own</RequestId><Resource>/b/a&amp;&lt;</Resource><HostId>HOST</HostId></Error>",
             ),
             ("not xml", "not xml"),
-            (
-                "<Error><Code>InvalidRequest</Code><Message>invalid credential region: US</Message></Error>",
-                "<Error><Code>AuthorizationHeaderMalformed</Code><Message>The authorization header is malformed; the region is wrong; expecting 'us-east-1'</Message><Region>us-east-1</Region><Resource>/b/a&amp;&lt;</Resource><RequestId>ID</RequestId><HostId>HOST</HostId></Error>",
-            ),
         ];
         for (document, expected) in cases {
             assert_eq!(
                 complete_error(&Bytes::from_static(document.as_bytes()), "/b/a&<", &exchange),
                 expected
             );
+        }
+    }
+
+    #[test]
+    fn errors_are_restated_as_s3_words_them() {
+        let cases = [
+            ("InvalidRequest", "invalid credential region: US", Some((400, "AuthorizationHeaderMalformed"))),
+            (
+                "InvalidPolicyDocument",
+                "Policy condition 'eq' for field 'key' failed",
+                Some((403, "AccessDenied")),
+            ),
+            ("InvalidRequest", "invalid header: authorization", Some((400, "AuthorizationHeaderMalformed"))),
+            ("InvalidRequest", "missing header: x-amz-date", Some((403, "AccessDenied"))),
+            ("NoSuchKey", "The specified key does not exist.", None),
+        ];
+        for (code, message, expected) in cases {
+            let document = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
+            let restated = restate(&Bytes::from(document), "eu-north-1").map(|(status, document)| {
+                let text = String::from_utf8(document.to_vec()).unwrap();
+                let code = text.split_once("<Code>").unwrap().1.split_once("</Code>").unwrap().0.to_owned();
+                (status.as_u16(), code)
+            });
+            assert_eq!(restated, expected.map(|(status, code)| (status, code.to_owned())), "{message}");
         }
     }
 

@@ -307,31 +307,49 @@ pub(crate) fn tags_of_header(header: Option<&str>) -> S3Result<Vec<(String, Stri
     let tags = form_urlencoded::parse(header.unwrap_or_default().as_bytes())
         .map(|(key, value)| (key.into_owned(), value.into_owned()))
         .collect();
-    check_tags(tags)
+    check_tags(tags, OBJECT_TAGS)
 }
 
 /// The tags of a `Tagging` document.
 pub(crate) fn tags_of_set(set: Vec<Tag>) -> S3Result<Vec<(String, String)>> {
-    check_tags(
-        set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())).collect(),
-    )
+    check_tags(pairs(set), OBJECT_TAGS)
 }
 
-fn check_tags(tags: Vec<(String, String)>) -> S3Result<Vec<(String, String)>> {
-    if tags.len() > 10 {
+/// The tags of a bucket's `Tagging` document.
+pub(crate) fn bucket_tags_of_set(set: Vec<Tag>) -> S3Result<Vec<(String, String)>> {
+    check_tags(pairs(set), ("Bucket", 50))
+}
+
+fn pairs(set: Vec<Tag>) -> Vec<(String, String)> {
+    set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default())).collect()
+}
+
+/// Whose tags, and how many there may be.
+const OBJECT_TAGS: (&str, usize) = ("Object", 10);
+
+/// Letters, digits, spaces and these may stand in tags.
+fn is_tag_text(text: &str) -> bool {
+    text.chars().all(|char| char.is_alphanumeric() || char.is_whitespace() || "+-=._:/@".contains(char))
+}
+
+fn check_tags(tags: Vec<(String, String)>, (owner, most): (&str, usize)) -> S3Result<Vec<(String, String)>> {
+    if tags.len() > most {
         let mut error = S3Error::with_message(
             S3ErrorCode::Custom("BadRequest".into()),
-            "Object tags cannot be greater than 10",
+            format!("{owner} tags cannot be greater than {most}"),
         );
         error.set_status_code(http::StatusCode::BAD_REQUEST);
         return Err(error);
     }
     let mut seen = HashSet::new();
     for (key, value) in &tags {
-        if key.is_empty() || key.chars().count() > 128 {
+        if key.starts_with("aws:") {
+            return Err(s3_error!(InvalidTag, "System tags cannot be added/updated by requester"));
+        }
+        if key.is_empty() || key.chars().count() > 128 || !is_tag_text(key) {
             return Err(s3_error!(InvalidTag, "The TagKey you have provided is invalid"));
         }
-        if value.chars().count() > 256 {
+        if value.chars().count() > 256 || !is_tag_text(value) {
             return Err(s3_error!(InvalidTag, "The TagValue you have provided is invalid"));
         }
         if !seen.insert(key) {
@@ -397,6 +415,8 @@ mod tests {
         assert_eq!(tags_of_header(Some("a=1&b+c=d%20e")).unwrap().len(), 2);
         for (header, code) in [
             ("a=1&a=2".to_owned(), "InvalidTag"),
+            ("aws:a=1".to_owned(), "InvalidTag"),
+            ("a=1%3C".to_owned(), "InvalidTag"),
             (format!("{}=1", "k".repeat(129)), "InvalidTag"),
             (format!("a={}", "v".repeat(257)), "InvalidTag"),
             ((0..11).map(|n| format!("t{n}=v")).collect::<Vec<_>>().join("&"), "BadRequest"),

@@ -18,6 +18,11 @@ const MAX_KEYS: i32 = 1000;
 /// A space is `%20`: clients decode that whether or not they take `+` for a space.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b'/');
 
+/// A key as it stands in a URL's path.
+pub(super) fn path_of(key: &str) -> String {
+    utf8_percent_encode(key, KEPT).to_string()
+}
+
 /// How names appear in a listing.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Spelling {

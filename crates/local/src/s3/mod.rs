@@ -7,8 +7,10 @@
 
 mod access;
 mod actions;
+mod attributes;
 mod buckets;
 mod conditions;
+mod cors;
 mod error;
 mod exchange;
 mod fields;
@@ -16,10 +18,14 @@ mod listings;
 mod notifications;
 mod objects;
 mod own_origin;
+mod policy;
 mod reads;
 mod server;
 mod service;
+mod settings;
+mod signing;
 mod tagging;
+mod tolerance;
 mod uploads;
 
 pub use server::{S3Settings, serve};

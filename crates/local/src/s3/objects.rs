@@ -11,6 +11,7 @@ use super::fields::{
     self, ChecksumFields, Claims, attributes_of, etag, fill_checksums, refuse, refuse_unsupported, seconds,
     tags_of_header, timestamp,
 };
+use super::listings::path_of;
 use super::service::{Caller, Service};
 use crate::iam::RequestContext;
 use crate::notify::{EventName, Origin};
@@ -18,6 +19,7 @@ use crate::storage::{
     Algorithm, BodyError, NewObject, ObjectInfo, ObjectReader, Received, Reception, Storage, StorageError,
     WriteCondition,
 };
+use http::{HeaderMap, HeaderValue};
 use s3s::dto as d;
 use s3s::{S3Request, S3Response, S3Result, TrailingHeaders, s3_error};
 use std::sync::Arc;
@@ -47,6 +49,8 @@ impl Service {
         }
         check_key(&input.key)?;
         refuse_unsupported!(input);
+        // `s3s` keeps the file's name to itself, and the key as it is written would be a wrong one.
+        refuse(&[("${filename} in the key of a form", posted && input.key.contains("${filename}"))])?;
         refuse(&[("appending at an offset", input.write_offset_bytes.is_some())])?;
         let condition = write_condition(input.if_match.as_ref(), input.if_none_match.as_ref())?;
         let attributes = attributes_of!(input)?;
@@ -74,14 +78,30 @@ impl Service {
             event: if posted { EventName::CreatedPost } else { EventName::CreatedPut },
         };
         let origin = self.origin(&caller);
+        let location = format!("/{}/{}", object.bucket, path_of(&object.key));
         let stored = self.run(move |storage| storage.put(&object, received, &origin)).await?;
+        let mut headers = HeaderMap::new();
+        if posted {
+            let told = [
+                (http::header::ETAG, Some(format!("\"{}\"", stored.etag))),
+                (http::header::LOCATION, Some(location)),
+                (http::HeaderName::from_static("x-amz-version-id"), stored.version.clone()),
+            ];
+            for (name, value) in told {
+                if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+                    headers.insert(name, value);
+                }
+            }
+        }
         let mut output = d::PutObjectOutput {
             e_tag: Some(etag(&stored.etag)),
             version_id: stored.version,
             ..d::PutObjectOutput::default()
         };
         fill_checksums!(output, ChecksumFields::of(stored.checksum.as_ref()), typed);
-        Ok(S3Response::new(output))
+        let mut response = S3Response::new(output);
+        response.headers = headers;
+        Ok(response)
     }
 
     /// Streams a request's body to disk and checks what the client claimed about it.

@@ -20,7 +20,11 @@ pub(crate) fn own(origins: &BTreeSet<String>, headers: &HeaderMap) -> Option<Hea
 }
 
 /// The answer to a preflight.
-pub(crate) fn preflight(origin: &HeaderValue, method: &Method, headers: &HeaderMap) -> Option<Response<Body>> {
+pub(crate) fn preflight(
+    origin: &HeaderValue,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Option<Response<Body>> {
     if method != Method::OPTIONS || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
         return None;
     }

@@ -4,10 +4,10 @@
 //! with a customer's key.
 
 use super::conditions::{ReadConditions, Verdict, etag_match, satisfy};
-use super::error::{precondition_failed, translate, with_headers};
+use super::error::{precondition_failed, with_headers};
 use super::fields::{ChecksumFields, etag, fill_checksums, refuse, seconds, timestamp};
 use super::service::{Caller, Service};
-use crate::storage::{ObjectInfo, ObjectReader, StorageError};
+use crate::storage::{ObjectInfo, ObjectReader};
 use s3s::dto as d;
 use s3s::{S3Error, S3Request, S3Response, S3Result, s3_error};
 use std::ops::Range;
@@ -137,24 +137,11 @@ impl Service {
             ));
         }
         let (bucket, key, version) = (wanted.bucket.clone(), wanted.key.clone(), wanted.version.clone());
-        let storage = std::sync::Arc::clone(&self.storage);
-        let opened =
-            tokio::task::spawn_blocking(move || storage.open_object(&bucket, &key, version.as_deref()))
-                .await
-                .map_err(|error| s3_error!(InternalError, "the storage task ended early: {error}"))?;
-        let (info, reader) = match opened {
-            Ok(opened) => opened,
-            Err(error @ StorageError::NoSuchKey { .. })
-                if !self.gate.may_list(caller.credentials.as_ref(), &wanted.bucket, &caller.exchange) =>
-            {
-                tracing::debug!(%error, "told as forbidden, since the caller may not list the bucket");
-                return Err(s3_error!(
-                    AccessDenied,
-                    "Access Denied: whether the key exists is told only to those who have s3:ListBucket on the bucket"
-                ));
-            }
-            Err(error) => return Err(translate(error)),
-        };
+        let (info, reader) = self
+            .run_for_reader(caller, &wanted.bucket, move |storage| {
+                storage.open_object(&bucket, &key, version.as_deref())
+            })
+            .await?;
         match wanted.conditions.judge(&info.etag, info.modified_ms.div_euclid(1000)) {
             Verdict::Proceed => {}
             Verdict::NotModified => return Err(not_modified(&info)),

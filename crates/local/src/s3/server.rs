@@ -4,13 +4,17 @@
 //! checks. Refuses: a service without an [`Authority`].
 
 use super::access::Gate;
-use super::exchange::Exchange;
+use super::cors::{self, CorsRule};
+use super::exchange::{self, Exchange};
 use super::own_origin;
+use super::policy;
 use super::service::Service;
+use super::tolerance::Tolerance;
 use crate::iam::Authority;
-use crate::storage::Storage;
-use http::Request;
-use hyper::body::Incoming;
+use crate::storage::{Setting, Storage, StorageError};
+use http::header::{CONNECTION, HOST, ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Request};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -35,8 +39,8 @@ pub struct S3Settings {
     /// Host names, without port, under which `bucket.<name>` is virtual-host
     /// style, beside `localhost` and `s3.localhost`.
     pub domains: Vec<String>,
-    /// Origins whose pages may use the endpoint from a browser, beside what
-    /// the buckets themselves allow.
+    /// Origins whose pages may use the endpoint from a browser, beside those
+    /// that the buckets themselves allow.
     pub origins: BTreeSet<String>,
 }
 
@@ -48,6 +52,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 const MAX_XML: usize = 8 * 1024 * 1024;
 /// Largest file of a form upload, which `s3s` gathers in memory.
 const MAX_FORM_FILE: u64 = 64 * 1024 * 1024;
+/// Most bytes of a form's fields together, as S3 documents it.
+const MAX_FORM_FIELDS: usize = 20 * 1024;
 
 /// Serves S3 on `listener` until `shutdown`, then lets requests under way end.
 pub async fn serve(
@@ -58,8 +64,17 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     let region: Arc<str> = storage.place().region.as_str().into();
-    let origins = Arc::new(settings.origins.clone());
-    let service = build(storage, authority, settings);
+    let policies = {
+        let storage = Arc::clone(&storage);
+        tokio::task::spawn_blocking(move || policy::load(&storage)).await.map_err(io::Error::other)??
+    };
+    let gate = Gate { authority, policies };
+    let service = Front {
+        service: build(&storage, &gate, &settings),
+        storage,
+        domains: settings.domains.into(),
+        origins: Arc::new(settings.origins),
+    };
     let graceful = GracefulShutdown::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -74,7 +89,7 @@ pub async fn serve(
                 }
             },
         };
-        connect(stream, (service.clone(), Arc::clone(&origins)), (peer, Arc::clone(&region)), &graceful);
+        connect(stream, service.clone(), (peer, Arc::clone(&region)), &graceful);
     }
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
@@ -85,16 +100,14 @@ pub async fn serve(
 
 fn connect(
     stream: TcpStream,
-    (service, origins): (S3Service, Arc<BTreeSet<String>>),
+    service: Front,
     (peer, region): (SocketAddr, Arc<str>),
     graceful: &GracefulShutdown,
 ) {
     // Small answers should not wait for the next packet.
     let _ = stream.set_nodelay(true);
-    let handler = service_fn(move |request| {
-        let exchange = Exchange::new(peer, Arc::clone(&region));
-        answer(service.clone(), Arc::clone(&origins), exchange, request)
-    });
+    let handler =
+        service_fn(move |request| answer(service.clone(), Exchange::new(peer, Arc::clone(&region)), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -107,42 +120,127 @@ fn connect(
     });
 }
 
-async fn answer(
+/// What stands before the protocol: what `s3s` does not know or answers otherwise than S3.
+#[derive(Clone)]
+struct Front {
     service: S3Service,
+    storage: Arc<Storage>,
+    domains: Arc<[String]>,
     origins: Arc<BTreeSet<String>>,
+}
+
+async fn answer(
+    front: Front,
     exchange: Exchange,
     request: Request<Incoming>,
 ) -> Result<http::Response<Body>, s3s::HttpError> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let origin = own_origin::own(&origins, request.headers());
-    if let Some(answer) =
-        origin.as_ref().and_then(|origin| own_origin::preflight(origin, &method, request.headers()))
-    {
-        return Ok(answer);
+    if let Some(refusal) = ambiguous(request.headers()) {
+        return Ok(exchange.finish(&method, &path, refusal));
     }
+    let own = own_origin::own(&front.origins, request.headers());
+    if let Some(answer) = own.as_ref().and_then(|own| own_origin::preflight(own, &method, request.headers()))
+    {
+        return Ok(exchange.finish(&method, &path, answer));
+    }
+    if method == Method::OPTIONS {
+        let response = front.preflight(&request).await;
+        return Ok(exchange.finish(&method, &path, response));
+    }
+    let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let bucket = origin.as_ref().and_then(|_| front.bucket(&request));
+    let has_body = !request.body().is_end_stream();
     let mut request = request.map(Body::from);
     request.extensions_mut().insert(exchange.clone());
-    let response = service.call(request).await?;
+    let response = front.service.call(request).await?;
     let mut response = exchange.finish(&method, &path, response);
-    if let Some(origin) = origin {
-        own_origin::allow(&origin, response.headers_mut());
+    // What is left of a refused upload would be taken for the next request: hyper then closes, and the client
+    // must know, or it sends that request into a closed connection.
+    if has_body && (response.status().is_client_error() || response.status().is_server_error()) {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if let Some(own) = own {
+        own_origin::allow(&own, response.headers_mut());
+    } else if let (Some(origin), Some(bucket)) = (origin, bucket) {
+        let rules = front.rules(bucket).await;
+        cors::decorate(&rules, &origin, method.as_str(), response.headers_mut());
     }
     Ok(response)
 }
 
-fn build(storage: Arc<Storage>, authority: Arc<Authority>, settings: S3Settings) -> S3Service {
-    let gate = Gate { authority };
-    let domains = settings.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
-    let mut builder = S3ServiceBuilder::new(Service::new(storage, gate.clone(), settings.functions));
-    builder.set_auth(gate.clone());
-    builder.set_access(gate);
-    builder.set_host(Hosts { domains });
-    let mut config = S3Config::default();
-    config.xml_max_body_size = MAX_XML;
-    config.post_object_max_file_size = MAX_FORM_FILE;
-    builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
-    builder.build()
+/// Two hosts, and the signature may cover one while the other names the bucket.
+fn ambiguous(headers: &HeaderMap) -> Option<http::Response<Body>> {
+    let hosts = headers.get_all(HOST).iter().count();
+    (hosts != 1).then(|| exchange::refusal(400, "InvalidRequest", "A request has exactly one Host header"))
+}
+
+impl Front {
+    /// The bucket that a request names in its host or path.
+    fn bucket(&self, request: &Request<Incoming>) -> Option<String> {
+        let host = request.headers().get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        bucket_of_host(host, &self.domains).or_else(|| {
+            let first = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+            Some(percent_encoding::percent_decode_str(first).decode_utf8_lossy().into_owned())
+        })
+    }
+
+    /// The bucket's CORS rules; none for a bucket that is not there.
+    async fn rules(&self, bucket: String) -> Vec<CorsRule> {
+        let storage = Arc::clone(&self.storage);
+        let found = tokio::task::spawn_blocking(move || storage.setting(&bucket, Setting::Cors)).await;
+        match found {
+            Ok(Ok(rules)) => rules.unwrap_or_default(),
+            Ok(Err(StorageError::NoSuchBucket(_))) => Vec::new(),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the cors rules could not be read");
+                Vec::new()
+            }
+            Err(error) => {
+                tracing::error!(%error, "the cors rules could not be read");
+                Vec::new()
+            }
+        }
+    }
+
+    async fn preflight(&self, request: &Request<Incoming>) -> http::Response<Body> {
+        let rules = match self.bucket(request) {
+            Some(bucket) => self.rules(bucket).await,
+            None => Vec::new(),
+        };
+        match cors::preflight(&rules, request.headers()) {
+            Ok(headers) => {
+                let mut response = http::Response::new(Body::empty());
+                *response.headers_mut() = headers;
+                response
+            }
+            Err(refusal) => {
+                let (status, code, message) = refusal.words();
+                exchange::refusal(status, code, message)
+            }
+        }
+    }
+}
+
+/// Two services over one storage: what the outer cannot read and S3 ignores, it hands to the inner.
+fn build(storage: &Arc<Storage>, gate: &Gate, settings: &S3Settings) -> S3Service {
+    let new = || {
+        let service = Service::new(Arc::clone(storage), gate.clone(), settings.functions.clone());
+        let domains = settings.domains.iter().map(|domain| domain.to_ascii_lowercase()).collect();
+        let mut builder = S3ServiceBuilder::new(service);
+        builder.set_auth(gate.clone());
+        builder.set_access(gate.clone());
+        builder.set_host(Hosts { domains });
+        let mut config = S3Config::default();
+        config.xml_max_body_size = MAX_XML;
+        config.post_object_max_file_size = MAX_FORM_FILE;
+        config.form_max_fields_size = MAX_FORM_FIELDS;
+        builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config))));
+        builder
+    };
+    let mut outer = new();
+    outer.set_route(Tolerance { inner: new().build() });
+    outer.build()
 }
 
 /// Which hosts carry a bucket's name.

@@ -6,6 +6,7 @@
 use super::access::Gate;
 use super::error::translate;
 use super::exchange::Exchange;
+use super::tolerance::Verified;
 use crate::notify::Origin;
 use crate::storage::{Storage, StorageError};
 use s3s::auth::Credentials;
@@ -31,7 +32,10 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn of<T>(request: &S3Request<T>) -> Self {
         Self {
-            credentials: request.credentials.clone(),
+            credentials: request
+                .credentials
+                .clone()
+                .or_else(|| request.extensions.get::<Verified>().map(|signer| signer.credentials().clone())),
             exchange: request.extensions.get::<Exchange>().cloned().unwrap_or_default(),
         }
     }
@@ -54,6 +58,30 @@ impl Service {
             .await
             .map_err(|error| s3_error!(InternalError, "the storage task ended early: {error}"))?
             .map_err(translate)
+    }
+
+    /// Like [`Service::run`] for reads: a missing key is told only to those who may list the bucket.
+    pub(super) async fn run_for_reader<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        bucket: &str,
+        work: impl FnOnce(&Storage) -> Result<T, StorageError> + Send + 'static,
+    ) -> S3Result<T> {
+        let storage = Arc::clone(&self.storage);
+        let done = tokio::task::spawn_blocking(move || work(&storage))
+            .await
+            .map_err(|error| s3_error!(InternalError, "the storage task ended early: {error}"))?;
+        done.map_err(|error| match error {
+            StorageError::NoSuchKey { .. }
+                if !self.gate.may_list(caller.credentials.as_ref(), bucket, &caller.exchange) =>
+            {
+                s3_error!(
+                    AccessDenied,
+                    "Access Denied: whether the key exists is told only to those who have s3:ListBucket on the bucket"
+                )
+            }
+            other => translate(other),
+        })
     }
 
     /// The request as events name it.
@@ -226,5 +254,183 @@ impl S3 for Service {
         req: S3Request<d::ListMultipartUploadsInput>,
     ) -> Answer<d::ListMultipartUploadsOutput> {
         self.do_list_uploads(req).await
+    }
+
+    async fn get_bucket_cors(&self, req: S3Request<d::GetBucketCorsInput>) -> Answer<d::GetBucketCorsOutput> {
+        self.do_get_cors(req).await
+    }
+
+    async fn put_bucket_cors(&self, req: S3Request<d::PutBucketCorsInput>) -> Answer<d::PutBucketCorsOutput> {
+        self.do_put_cors(req).await
+    }
+
+    async fn delete_bucket_cors(
+        &self,
+        req: S3Request<d::DeleteBucketCorsInput>,
+    ) -> Answer<d::DeleteBucketCorsOutput> {
+        self.do_delete_cors(req).await
+    }
+
+    async fn get_bucket_tagging(
+        &self,
+        req: S3Request<d::GetBucketTaggingInput>,
+    ) -> Answer<d::GetBucketTaggingOutput> {
+        self.do_get_bucket_tags(req).await
+    }
+
+    async fn put_bucket_tagging(
+        &self,
+        req: S3Request<d::PutBucketTaggingInput>,
+    ) -> Answer<d::PutBucketTaggingOutput> {
+        self.do_put_bucket_tags(req).await
+    }
+
+    async fn delete_bucket_tagging(
+        &self,
+        req: S3Request<d::DeleteBucketTaggingInput>,
+    ) -> Answer<d::DeleteBucketTaggingOutput> {
+        self.do_delete_bucket_tags(req).await
+    }
+
+    async fn get_public_access_block(
+        &self,
+        req: S3Request<d::GetPublicAccessBlockInput>,
+    ) -> Answer<d::GetPublicAccessBlockOutput> {
+        self.do_get_public_access(req).await
+    }
+
+    async fn put_public_access_block(
+        &self,
+        req: S3Request<d::PutPublicAccessBlockInput>,
+    ) -> Answer<d::PutPublicAccessBlockOutput> {
+        self.do_put_public_access(req).await
+    }
+
+    async fn delete_public_access_block(
+        &self,
+        req: S3Request<d::DeletePublicAccessBlockInput>,
+    ) -> Answer<d::DeletePublicAccessBlockOutput> {
+        self.do_delete_public_access(req).await
+    }
+
+    async fn get_bucket_ownership_controls(
+        &self,
+        req: S3Request<d::GetBucketOwnershipControlsInput>,
+    ) -> Answer<d::GetBucketOwnershipControlsOutput> {
+        self.do_get_ownership(req).await
+    }
+
+    async fn put_bucket_ownership_controls(
+        &self,
+        req: S3Request<d::PutBucketOwnershipControlsInput>,
+    ) -> Answer<d::PutBucketOwnershipControlsOutput> {
+        self.do_put_ownership(req).await
+    }
+
+    async fn get_bucket_acl(&self, req: S3Request<d::GetBucketAclInput>) -> Answer<d::GetBucketAclOutput> {
+        self.do_get_bucket_acl(req).await
+    }
+
+    async fn put_bucket_acl(&self, req: S3Request<d::PutBucketAclInput>) -> Answer<d::PutBucketAclOutput> {
+        self.do_put_bucket_acl(req).await
+    }
+
+    async fn get_object_acl(&self, req: S3Request<d::GetObjectAclInput>) -> Answer<d::GetObjectAclOutput> {
+        self.do_get_object_acl(req).await
+    }
+
+    async fn put_object_acl(&self, req: S3Request<d::PutObjectAclInput>) -> Answer<d::PutObjectAclOutput> {
+        self.do_put_object_acl(req).await
+    }
+
+    async fn get_bucket_request_payment(
+        &self,
+        req: S3Request<d::GetBucketRequestPaymentInput>,
+    ) -> Answer<d::GetBucketRequestPaymentOutput> {
+        self.do_get_request_payment(req).await
+    }
+
+    async fn get_bucket_logging(
+        &self,
+        req: S3Request<d::GetBucketLoggingInput>,
+    ) -> Answer<d::GetBucketLoggingOutput> {
+        self.do_get_logging(req).await
+    }
+
+    async fn get_bucket_accelerate_configuration(
+        &self,
+        req: S3Request<d::GetBucketAccelerateConfigurationInput>,
+    ) -> Answer<d::GetBucketAccelerateConfigurationOutput> {
+        self.do_get_accelerate(req).await
+    }
+
+    async fn get_bucket_encryption(
+        &self,
+        req: S3Request<d::GetBucketEncryptionInput>,
+    ) -> Answer<d::GetBucketEncryptionOutput> {
+        self.do_get_encryption(req).await
+    }
+
+    async fn get_bucket_lifecycle_configuration(
+        &self,
+        req: S3Request<d::GetBucketLifecycleConfigurationInput>,
+    ) -> Answer<d::GetBucketLifecycleConfigurationOutput> {
+        self.do_get_lifecycle(req).await
+    }
+
+    async fn get_bucket_website(
+        &self,
+        req: S3Request<d::GetBucketWebsiteInput>,
+    ) -> Answer<d::GetBucketWebsiteOutput> {
+        self.do_get_website(req).await
+    }
+
+    async fn get_bucket_replication(
+        &self,
+        req: S3Request<d::GetBucketReplicationInput>,
+    ) -> Answer<d::GetBucketReplicationOutput> {
+        self.do_get_replication(req).await
+    }
+
+    async fn get_object_lock_configuration(
+        &self,
+        req: S3Request<d::GetObjectLockConfigurationInput>,
+    ) -> Answer<d::GetObjectLockConfigurationOutput> {
+        self.do_get_object_lock(req).await
+    }
+
+    async fn get_object_attributes(
+        &self,
+        req: S3Request<d::GetObjectAttributesInput>,
+    ) -> Answer<d::GetObjectAttributesOutput> {
+        self.do_get_attributes(req).await
+    }
+
+    async fn get_bucket_policy(
+        &self,
+        req: S3Request<d::GetBucketPolicyInput>,
+    ) -> Answer<d::GetBucketPolicyOutput> {
+        self.do_get_policy(req).await
+    }
+
+    async fn get_bucket_policy_status(
+        &self,
+        req: S3Request<d::GetBucketPolicyStatusInput>,
+    ) -> Answer<d::GetBucketPolicyStatusOutput> {
+        self.do_get_policy_status(req).await
+    }
+
+    async fn put_bucket_policy(
+        &self,
+        req: S3Request<d::PutBucketPolicyInput>,
+    ) -> Answer<d::PutBucketPolicyOutput> {
+        self.do_put_policy(req).await
+    }
+
+    async fn delete_bucket_policy(
+        &self,
+        req: S3Request<d::DeleteBucketPolicyInput>,
+    ) -> Answer<d::DeleteBucketPolicyOutput> {
+        self.do_delete_policy(req).await
     }
 }

@@ -8,6 +8,7 @@
 
 mod blob;
 mod bucket;
+mod completion;
 mod digest;
 mod error;
 mod listing;
@@ -16,10 +17,12 @@ mod newest;
 mod object;
 mod record;
 mod schema;
+mod settings;
 mod transfer;
 
 pub use blob::Recovery;
 pub use bucket::{BucketInfo, Versioning};
+pub use completion::StoredPart;
 pub use digest::{Algorithm, Coverage, Digests, ObjectChecksum, decode, decode_md5};
 pub use error::{OpenError, StorageError};
 pub use listing::{Cursor, Page, Paging, VersionEntry};
@@ -28,6 +31,7 @@ pub use newest::{Newest, Search};
 pub use object::{Deleted, NewObject, Stored, WriteCondition};
 pub use record::{Attributes, EtagMatch, ObjectInfo};
 pub use schema::SCHEMA;
+pub use settings::Setting;
 pub use transfer::{BodyError, ObjectReader, Received, Reception};
 
 use crate::database::Database;

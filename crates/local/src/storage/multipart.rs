@@ -5,6 +5,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
 
 use super::bucket;
+use super::completion;
 use super::digest::{self, Algorithm, Coverage, ObjectChecksum};
 use super::error::StorageError;
 use super::listing::{Page, Paging, Placed, collect};
@@ -252,7 +253,13 @@ impl Storage {
         origin: &Origin,
     ) -> Result<Stored, StorageError> {
         self.change(|tx, change| {
-            let upload = find_upload(tx, bucket, key, id)?;
+            let upload = match find_upload(tx, bucket, key, id) {
+                Err(StorageError::NoSuchUpload(id)) => {
+                    return completion::before(tx, bucket, key, &id, listed)?
+                        .ok_or(StorageError::NoSuchUpload(id));
+                }
+                found => found?,
+            };
             let parts = all_parts(tx, &upload)?;
             let chosen = choose(&parts, listed)?;
             let checksum = object_checksum(&upload, &chosen)?;
@@ -285,6 +292,10 @@ impl Storage {
                 event: EventName::CreatedMultipart,
             };
             let stored = object::insert(tx, change, &self.place, &bucket, &new, origin)?;
+            if let Some((algorithm, _)) = upload.checksum {
+                completion::keep_parts(tx, &bucket.name, key, algorithm, &chosen)?;
+            }
+            completion::remember(tx, &bucket.name, key, id, &stored)?;
             change.candidates.extend(parts.iter().filter_map(|part| part.blob.clone()));
             tx.prepare_cached("DELETE FROM upload WHERE sequence = ?1")?.execute([upload.sequence])?;
             Ok(stored)

@@ -46,18 +46,17 @@ impl Storage {
             let versioning = bucket::find(connection, bucket_name)?.versioning;
             let anchor = match search.anchor {
                 Some(anchor) => anchor,
-                None => {
-                    connection
-                        .prepare_cached("SELECT ifnull(max(id), 0) FROM object_version")?
-                        .query_row([], |row| row.get(0))?
-                }
+                None => connection
+                    .prepare_cached("SELECT ifnull(max(id), 0) FROM object_version")?
+                    .query_row([], |row| row.get(0))?,
             };
             let until = Cursor::beyond(search.prefix.as_bytes()).key;
             let (prefix, holds) = (search.prefix.as_bytes(), search.holds.to_ascii_lowercase());
             let total: i64 = connection
                 .prepare_cached(&format!("SELECT count(*) {FOUND}"))?
                 .query_row(params![bucket_name, prefix, until, anchor, holds], |row| row.get(0))?;
-            let (limit, offset) = (search.limit.min(1000) as i64, i64::try_from(search.offset).unwrap_or(i64::MAX));
+            let (limit, offset) =
+                (search.limit.min(1000) as i64, i64::try_from(search.offset).unwrap_or(i64::MAX));
             let entries = connection
                 .prepare_cached(&format!("SELECT {COLUMNS} {FOUND} ORDER BY id DESC LIMIT ?6 OFFSET ?7"))?
                 .query_map(params![bucket_name, prefix, until, anchor, holds, limit, offset], |row| {
@@ -70,7 +69,12 @@ impl Storage {
 
     /// An object's description and all its bytes; `None` when it is larger
     /// than `most`. Blocks.
-    pub fn whole(&self, bucket: &str, key: &str, most: u64) -> Result<(ObjectInfo, Option<Vec<u8>>), StorageError> {
+    pub fn whole(
+        &self,
+        bucket: &str,
+        key: &str,
+        most: u64,
+    ) -> Result<(ObjectInfo, Option<Vec<u8>>), StorageError> {
         let (info, reader) = self.open_object(bucket, key, None)?;
         if info.size > most {
             return Ok((info, None));

@@ -13,6 +13,7 @@ use super::transfer::Received;
 use super::{Change, NULL_VERSION, Storage, next_sequence, now_ms};
 use crate::notify::{self, EventName, Occurrence, Origin, Place};
 use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A condition on the current object that a write must meet, checked in the
@@ -45,7 +46,7 @@ pub struct NewObject {
 }
 
 /// A version that was written.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stored {
     /// The version id, in a bucket that keeps versions.
     pub version: Option<String>,

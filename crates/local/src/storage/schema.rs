@@ -11,6 +11,8 @@
 /// - An object's bytes are its segments in order: none when empty, one per part after a multipart upload.
 ///   Completing an upload so costs no copy and needs no second copy's space, and a copy of an object refers to
 ///   the same files. A file that neither a segment nor a part refers to is garbage.
+/// - `part_list` keeps what a client may ask about the parts of an object that was uploaded in parts with a checksum.
+/// - `completed_upload` remembers for a while what completing an upload answered: S3 answers a repetition alike.
 pub const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS bucket (
     name       TEXT    NOT NULL PRIMARY KEY,
@@ -64,6 +66,23 @@ CREATE TABLE IF NOT EXISTS part (
     PRIMARY KEY (upload, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS part_blob ON part (blob);
+CREATE TABLE IF NOT EXISTS part_list (
+    version INTEGER NOT NULL PRIMARY KEY REFERENCES object_version (id) ON DELETE CASCADE,
+    parts   TEXT    NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS completed_upload (
+    id           TEXT    NOT NULL PRIMARY KEY,
+    bucket       TEXT    NOT NULL REFERENCES bucket (name) ON DELETE CASCADE,
+    key          BLOB    NOT NULL,
+    completed_ms INTEGER NOT NULL,
+    stored       TEXT    NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bucket_setting (
+    bucket   TEXT NOT NULL REFERENCES bucket (name) ON DELETE CASCADE,
+    kind     TEXT NOT NULL,
+    document TEXT NOT NULL,
+    PRIMARY KEY (bucket, kind)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sequence (
     one   INTEGER NOT NULL PRIMARY KEY CHECK (one = 1),
     value INTEGER NOT NULL

@@ -173,9 +173,10 @@ impl ObjectReader {
     pub fn bytes(&self) -> Result<Vec<u8>, StorageError> {
         let mut bytes = Vec::with_capacity(self.segments.iter().map(|segment| segment.size as usize).sum());
         for segment in &self.segments {
-            self.pinned.read(&segment.blob)?.read_to_end(&mut bytes).map_err(|error| {
-                StorageError::file(format!("reading data file {}", segment.blob), error)
-            })?;
+            self.pinned
+                .read(&segment.blob)?
+                .read_to_end(&mut bytes)
+                .map_err(|error| StorageError::file(format!("reading data file {}", segment.blob), error))?;
         }
         Ok(bytes)
     }

@@ -85,7 +85,7 @@ function tile(picture, print, index, number) {
     h("button.print", { type: "button", title: label, "aria-label": `Look at ${print.key}`, onclick: () => openViewer(index, number) },
       shows(print)
         ? h("img", { src: print.url, alt: "", loading: "lazy", decoding: "async", width: 132, height: 132 })
-        : h("span.nothumb", { "aria-hidden": "true" }, (print.format ?? print.content_type ?? "file").split("/").pop())),
+        : h("span.nothumb", { "data-word": (print.format ?? print.content_type ?? "file").split("/").pop() })),
     h("p.figures", {}, h("span", {}, dimensions(print) || print.content_type), h("span", {}, bytes(print.bytes)), h("span.save", { "data-more": print.bytes > picture.bytes }, saving(print, picture))),
     print.fresh ? null : h("p.stale", { title: "made of an earlier version of the original" }, "older version"));
 }
@@ -97,7 +97,7 @@ function row(picture, index) {
   return h("article.row", { role: "listitem", "aria-setsize": total, "aria-posinset": index + 1, "data-key": picture.key },
     h("div.source", {},
       h("button.print.big", { type: "button", "aria-label": `Look at ${picture.key}`, onclick: () => openViewer(index, 0) },
-        stand ? h("img", { src: stand.url, alt: "", loading: "lazy", decoding: "async", width: 132, height: 132 }) : h("span.nothumb", { "aria-hidden": "true" }, picture.format ?? "file")),
+        stand ? h("img", { src: stand.url, alt: "", loading: "lazy", decoding: "async", width: 132, height: 132 }) : h("span.nothumb", { "data-word": picture.format ?? "file" })),
       h("div.about", {},
         h("h3", { title: picture.key }, picture.key),
         h("p.soft", {}, facts),

@@ -1,0 +1,332 @@
+//! Bucket policies: setting them, and keeping them at hand for every decision.
+//!
+//! Owns: the operations, what makes a policy public, and the copies in memory
+//! that the gate asks for. Refuses: deciding; [`crate::iam`] does. A stored
+//! policy that cannot be understood any more lets nobody in but its owner.
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
+
+use super::error::translate;
+use super::exchange::NoContent;
+use super::service::Service;
+use super::settings::PublicAccess;
+use crate::iam::ResourcePolicy;
+use crate::storage::{Setting, Storage, StorageError};
+use s3s::dto as d;
+use s3s::{S3Request, S3Response, S3Result, s3_error};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Most bytes of a bucket policy: 20 KB.
+const MAX_POLICY: usize = 20 * 1024;
+
+/// A bucket's policy as decisions need it.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// As the owner set it.
+    pub(crate) policy: ResourcePolicy,
+    /// Whether it lets everyone in, and the bucket refuses that: then it counts for the account alone.
+    pub(crate) restricted: bool,
+}
+
+/// Every bucket's policy, read once and again after each change.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    held: RwLock<HashMap<String, Arc<Held>>>,
+    /// Held from reading a bucket's settings until its copy is replaced, so that the last reader is right.
+    reloading: Mutex<()>,
+}
+
+impl Policies {
+    /// Reads every bucket's policy.
+    pub(crate) fn load(storage: &Storage) -> Result<Self, StorageError> {
+        let policies = Self::default();
+        for bucket in storage.buckets()? {
+            policies.reload(storage, &bucket.name)?;
+        }
+        Ok(policies)
+    }
+
+    /// The policy of a bucket.
+    pub(crate) fn of(&self, bucket: &str) -> Option<Arc<Held>> {
+        self.held.read().unwrap_or_else(PoisonError::into_inner).get(bucket).cloned()
+    }
+
+    /// Reads a bucket's policy anew; a bucket that is gone has none.
+    pub(crate) fn reload(&self, storage: &Storage, bucket: &str) -> Result<(), StorageError> {
+        let _one = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = match storage.setting::<String>(bucket, Setting::Policy) {
+            Ok(Some(text)) => {
+                let access = PublicAccess::effective(storage.setting(bucket, Setting::PublicAccess)?);
+                Some(Arc::new(hold(bucket, &text, access)?))
+            }
+            Ok(None) | Err(StorageError::NoSuchBucket(_)) => None,
+            Err(error) => return Err(error),
+        };
+        let mut all = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        match held {
+            Some(held) => all.insert(bucket.to_owned(), held),
+            None => all.remove(bucket),
+        };
+        Ok(())
+    }
+}
+
+fn hold(bucket: &str, text: &str, access: PublicAccess) -> Result<Held, StorageError> {
+    const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
+    let public = serde_json::from_str(text).is_ok_and(|document| is_public(&document));
+    let policy = ResourcePolicy::from_json(text).or_else(|error| {
+        tracing::error!(bucket, %error, "the bucket policy cannot be understood and lets nobody in; set it anew");
+        ResourcePolicy::from_json(NOBODY)
+    });
+    let policy = policy.map_err(|error| StorageError::Damaged(error.to_string()))?;
+    Ok(Held { policy, restricted: public && access.restrict })
+}
+
+/// Condition keys that, held to fixed values, keep a policy from being public.
+const FIXING: [&str; 13] = [
+    "aws:principalorgid",
+    "aws:principalaccount",
+    "aws:principalarn",
+    "aws:sourcearn",
+    "aws:sourceaccount",
+    "aws:sourceowner",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
+    "aws:userid",
+    "aws:username",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id",
+    "s3:dataaccesspointaccount",
+    "s3:dataaccesspointarn",
+];
+
+fn values(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+        other => other.as_str().into_iter().collect(),
+    }
+}
+
+/// Does a condition block hold the caller to fixed values?
+fn is_fixed(condition: &Value) -> bool {
+    let Value::Object(operators) = condition else { return false };
+    operators.iter().any(|(operator, keys)| {
+        let operator = operator.to_ascii_lowercase();
+        let Value::Object(keys) = keys else { return false };
+        keys.iter().any(|(key, value)| {
+            let key = key.to_ascii_lowercase();
+            let values = values(value);
+            match operator.as_str() {
+                "ipaddress" => {
+                    key == "aws:sourceip"
+                        && !values.is_empty()
+                        && values.iter().all(|range| !range.ends_with("/0"))
+                }
+                "stringequals" | "stringequalsignorecase" | "stringlike" | "arnequals" | "arnlike" => {
+                    FIXING.contains(&key.as_str())
+                        && !values.is_empty()
+                        && values.iter().all(|value| !value.contains(['*', '?']) && !value.contains("${"))
+                }
+                _ => false,
+            }
+        })
+    })
+}
+
+/// Does the policy let everyone in?
+pub(crate) fn is_public(document: &Value) -> bool {
+    let statements = match document.get("Statement") {
+        Some(Value::Array(list)) => list.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    statements.into_iter().any(|statement| {
+        let everyone = statement.get("NotPrincipal").is_some()
+            || match statement.get("Principal") {
+                Some(Value::Object(kinds)) => {
+                    kinds.get("AWS").is_some_and(|value| values(value).contains(&"*"))
+                }
+                Some(value) => values(value).contains(&"*"),
+                None => false,
+            };
+        let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
+        allows && everyone && !statement.get("Condition").is_some_and(is_fixed)
+    })
+}
+
+/// A policy that speaks of this bucket only, and of S3's actions only.
+fn check(bucket: &str, text: &str) -> S3Result<Value> {
+    if text.len() > MAX_POLICY {
+        return Err(s3_error!(MalformedPolicy, "A bucket policy has at most {MAX_POLICY} bytes"));
+    }
+    let document = serde_json::from_str(text).map_err(|_| {
+        s3_error!(MalformedPolicy, "Policies must be valid JSON and the first byte must be '{{'")
+    })?;
+    let policy = ResourcePolicy::parse(&document).map_err(|error| s3_error!(MalformedPolicy, "{error}"))?;
+    let own = |resource: &&str| {
+        resource
+            .strip_prefix("arn:aws:s3:::")
+            .and_then(|rest| rest.strip_prefix(bucket))
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '*']))
+    };
+    if let Some(resource) = policy.resources().find(|resource| !own(resource)) {
+        return Err(s3_error!(MalformedPolicy, "Policy has invalid resource: {resource}"));
+    }
+    let of_s3 = |action: &&str| *action == "*" || action.to_ascii_lowercase().starts_with("s3:");
+    if let Some(action) = policy.actions().find(|action| !of_s3(action)) {
+        return Err(s3_error!(MalformedPolicy, "Policy has invalid action: {action}"));
+    }
+    Ok(document)
+}
+
+impl Service {
+    /// Changes a bucket's settings and lets the next decision know.
+    pub(super) async fn change_access<T: Send + 'static>(
+        &self,
+        bucket: &str,
+        work: impl FnOnce(&Storage) -> Result<T, StorageError> + Send + 'static,
+    ) -> S3Result<T> {
+        let policies = Arc::clone(&self.gate.policies);
+        let bucket = bucket.to_owned();
+        self.run(move |storage| {
+            let value = work(storage)?;
+            policies.reload(storage, &bucket)?;
+            Ok(value)
+        })
+        .await
+    }
+
+    pub(super) async fn do_get_policy(
+        &self,
+        req: S3Request<d::GetBucketPolicyInput>,
+    ) -> S3Result<S3Response<d::GetBucketPolicyOutput>> {
+        self.check_owner(req.input.expected_bucket_owner.as_deref())?;
+        let policy = self.stored_policy(req.input.bucket).await?;
+        Ok(S3Response::new(d::GetBucketPolicyOutput { policy: Some(policy) }))
+    }
+
+    async fn stored_policy(&self, bucket: String) -> S3Result<String> {
+        self.run(move |storage| storage.setting(&bucket, Setting::Policy))
+            .await?
+            .ok_or_else(|| s3_error!(NoSuchBucketPolicy, "The bucket policy does not exist"))
+    }
+
+    pub(super) async fn do_get_policy_status(
+        &self,
+        req: S3Request<d::GetBucketPolicyStatusInput>,
+    ) -> S3Result<S3Response<d::GetBucketPolicyStatusOutput>> {
+        self.check_owner(req.input.expected_bucket_owner.as_deref())?;
+        let policy = self.stored_policy(req.input.bucket).await?;
+        let public = serde_json::from_str(&policy).is_ok_and(|document| is_public(&document));
+        Ok(S3Response::new(d::GetBucketPolicyStatusOutput {
+            policy_status: Some(d::PolicyStatus { is_public: Some(public) }),
+        }))
+    }
+
+    pub(super) async fn do_put_policy(
+        &self,
+        req: S3Request<d::PutBucketPolicyInput>,
+    ) -> S3Result<S3Response<d::PutBucketPolicyOutput>> {
+        let input = req.input;
+        self.check_owner(input.expected_bucket_owner.as_deref())?;
+        let document = check(&input.bucket, &input.policy)?;
+        let (bucket, text) = (input.bucket.clone(), input.policy);
+        let set = self
+            .change_access(&input.bucket, move |storage| {
+                let access = PublicAccess::effective(storage.setting(&bucket, Setting::PublicAccess)?);
+                if access.block_policy && is_public(&document) {
+                    return Ok(false);
+                }
+                storage.set_setting(&bucket, Setting::Policy, Some(&text))?;
+                Ok(true)
+            })
+            .await?;
+        if !set {
+            return Err(s3_error!(
+                AccessDenied,
+                "Access Denied: public policies are blocked by the BlockPublicPolicy block public access setting"
+            ));
+        }
+        let mut response = S3Response::new(d::PutBucketPolicyOutput::default());
+        response.extensions.insert(NoContent);
+        Ok(response)
+    }
+
+    pub(super) async fn do_delete_policy(
+        &self,
+        req: S3Request<d::DeleteBucketPolicyInput>,
+    ) -> S3Result<S3Response<d::DeleteBucketPolicyOutput>> {
+        let input = req.input;
+        self.check_owner(input.expected_bucket_owner.as_deref())?;
+        let bucket = input.bucket.clone();
+        self.change_access(&input.bucket, move |storage| {
+            storage.set_setting::<()>(&bucket, Setting::Policy, None)
+        })
+        .await?;
+        Ok(S3Response::new(d::DeleteBucketPolicyOutput::default()))
+    }
+}
+
+/// The policies for a gate, or the reason why there are none.
+pub(super) fn load(storage: &Storage) -> std::io::Result<Arc<Policies>> {
+    Policies::load(storage).map(Arc::new).map_err(|error| std::io::Error::other(translate(error).to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn public_is_what_the_user_guide_calls_public() {
+        let statement = |principal: Value, condition: Value| {
+            let mut statement = json!({ "Effect": "Allow", "Principal": principal, "Action": "s3:GetObject",
+                "Resource": "arn:aws:s3:::b/*" });
+            if !condition.is_null() {
+                statement["Condition"] = condition;
+            }
+            json!({ "Version": "2012-10-17", "Statement": [statement] })
+        };
+        let account = json!({ "AWS": "arn:aws:iam::123456789012:root" });
+        let cases = [
+            (json!("*"), Value::Null, true),
+            (json!({ "AWS": "*" }), Value::Null, true),
+            (json!({ "AWS": ["123456789012", "*"] }), Value::Null, true),
+            (account, Value::Null, false),
+            (json!("*"), json!({ "IpAddress": { "aws:SourceIp": "192.0.2.0/24" } }), false),
+            (json!("*"), json!({ "IpAddress": { "aws:SourceIp": "0.0.0.0/0" } }), true),
+            (json!("*"), json!({ "StringEquals": { "aws:SourceVpc": "vpc-1" } }), false),
+            (json!("*"), json!({ "StringLike": { "aws:SourceVpc": "vpc-*" } }), true),
+            (json!("*"), json!({ "StringEquals": { "s3:prefix": "public/" } }), true),
+            (json!("*"), json!({ "StringNotEquals": { "aws:SourceVpc": "vpc-1" } }), true),
+        ];
+        for (principal, condition, public) in cases {
+            let document = statement(principal, condition);
+            assert_eq!(is_public(&document), public, "{document}");
+        }
+        let mut denied = statement(json!("*"), Value::Null);
+        denied["Statement"][0]["Effect"] = json!("Deny");
+        assert!(!is_public(&denied));
+    }
+
+    #[test]
+    fn a_policy_speaks_of_its_own_bucket_and_of_s3() {
+        let policy = |action: &str, resource: &str| {
+            json!({ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Principal": "*",
+                "Action": action, "Resource": resource } })
+            .to_string()
+        };
+        for (action, resource, accepted) in [
+            ("s3:GetObject", "arn:aws:s3:::b/*", true),
+            ("s3:ListBucket", "arn:aws:s3:::b", true),
+            ("s3:*", "arn:aws:s3:::b*", true),
+            ("s3:GetObject", "arn:aws:s3:::other/*", false),
+            ("s3:GetObject", "arn:aws:s3:::bb/*", false),
+            ("s3:GetObject", "*", false),
+            ("sqs:SendMessage", "arn:aws:s3:::b/*", false),
+        ] {
+            assert_eq!(check("b", &policy(action, resource)).is_ok(), accepted, "{action} {resource}");
+        }
+        assert!(check("b", &" ".repeat(MAX_POLICY + 1)).is_err());
+    }
+}
