@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn every_file_that_the_page_names_is_there() {
-        for (name, _, text) in FILES.iter().filter(|(name, _, _)| name.ends_with(".js")) {
+        for (name, _, text) in
+            FILES.iter().filter(|(_, media_type, _)| media_type.starts_with("text/javascript"))
+        {
             for imported in text.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next()) {
                 assert!(FILES.iter().any(|(path, _, _)| *path == imported), "{name} imports {imported}");
             }

@@ -238,9 +238,8 @@ pub(crate) fn results(console: &Console, record: &InvocationRecord) -> Vec<Objec
         let (state, reason) = match one(console, &**extension, key) {
             Ok(Picture { state: State::Rejected, reason, .. }) => ("rejected", reason),
             Ok(Picture { state: State::Printed, .. }) => ("printed", None),
-            Ok(Picture { state: State::None, .. }) => continue,
             Err(StorageError::NoSuchKey { .. }) => ("absent", None),
-            Err(_) => continue,
+            Ok(Picture { state: State::None, .. }) | Err(_) => continue,
         };
         results.push(ObjectResult { key: key.to_owned(), state: state.to_owned(), reason });
     }

@@ -161,7 +161,7 @@ mod tests {
             check(get, "/api/state", &[cookie.clone(), neighbour.clone()]),
             Err(Refusal::ForeignOrigin)
         );
-        assert_eq!(check(post, "/api/x", &[cookie.clone()]), Err(Refusal::ForeignOrigin));
+        assert_eq!(check(post, "/api/x", std::slice::from_ref(&cookie)), Err(Refusal::ForeignOrigin));
         assert_eq!(check(post, "/api/x", &[cookie.clone(), neighbour]), Err(Refusal::ForeignOrigin));
         assert_eq!(check(post, "/api/x", &[cookie.clone(), (ORIGIN, "null")]), Err(Refusal::ForeignOrigin));
         assert_eq!(check(post, "/api/x", &[cookie, here.clone()]), Ok(()));

@@ -103,7 +103,7 @@ pub(crate) fn finished(console: &Console, record: &InvocationRecord) -> Value {
 
 /// An event as the page gets it.
 async fn shown(activity: &Arc<Activity>, shared: &Arc<Shared>) -> Value {
-    let value = json!(activity);
+    let value = json!(&**activity);
     if !matches!(&**activity, Activity::Finished(_)) {
         return value;
     }

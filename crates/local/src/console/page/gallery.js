@@ -2,7 +2,7 @@
 // is on the screen is in the page; the rest is a height.
 
 import { ask, at, bytes, coalesce, dimensions, h, plural, saving, toast } from "./dom.js";
-import { live } from "./live.js";
+import { keyOf, live } from "./live.js";
 import { openViewer, refreshViewer } from "./viewer.js";
 
 const PAGE = 24;
@@ -90,7 +90,16 @@ function tile(picture, print, index, number) {
     print.fresh ? null : h("p.stale", { title: "made of an earlier version of the original" }, "older version"));
 }
 
-function row(picture, index) {
+const UNDER_WAY = { queued: "queued", running: "being printed", waiting: "waiting for a retry" };
+
+/** key → what its event is waiting for, of those that are under way. */
+function underWay() {
+  const found = new Map();
+  for (const { stage, subjects } of live.items.values()) if (UNDER_WAY[stage]) subjects.forEach((subject) => found.set(keyOf(subject), stage));
+  return found;
+}
+
+function row(picture, index, stage) {
   const stand = standIn(picture);
   const facts = [picture.format?.toUpperCase(), dimensions(picture), bytes(picture.bytes)].filter(Boolean).join(" · ");
   const outdated = picture.prints.filter((print) => !print.current).length;
@@ -102,9 +111,11 @@ function row(picture, index) {
         h("h3", { title: picture.key }, picture.key),
         h("p.soft", {}, facts),
         h("p.soft", {}, new Date(picture.modified_ms).toLocaleString()),
-        h("p.state", { "data-state": picture.state }, picture.state === "printed" ? plural(picture.prints.length, "print") : STATES[picture.state]),
+        h("p.state", { "data-state": stage ?? picture.state }, UNDER_WAY[stage] ?? (picture.state === "printed" ? plural(picture.prints.length, "print") : STATES[picture.state])),
         outdated && picture.state === "printed" ? h("p.stale", { title: "a backfill makes them anew" }, `${outdated} by an earlier recipe`) : null)),
-    picture.state === "rejected" || !picture.prints.length
+    stage && !picture.prints.length
+      ? h("div.trouble", { "data-state": "none" }, h("p", {}, `This picture is ${UNDER_WAY[stage]}.`))
+      : picture.state === "rejected" || !picture.prints.length
       ? h("div.trouble", { "data-state": picture.state },
           h("p", {}, picture.reason ?? "Nothing was made of this picture yet."),
           h("button", { type: "button", onclick: (event) => retry(picture.key, event.currentTarget) }, "Try again"))
@@ -112,7 +123,7 @@ function row(picture, index) {
 }
 
 /** What a row shows, to draw it anew only when that changes. */
-const face = (picture, index) => JSON.stringify([index, total, picture.key, picture.etag, picture.state, picture.reason, picture.prints.map((print) => [print.key, print.etag, print.fresh, print.current, print.url])]);
+const face = (picture, index, stage) => JSON.stringify([index, total, stage, picture.key, picture.etag, picture.state, picture.reason, picture.prints.map((print) => [print.key, print.etag, print.fresh, print.current, print.url])]);
 
 function drawEmpty() {
   const empty = at("gallery-empty");
@@ -144,20 +155,22 @@ export function draw() {
   const height = rowHeight();
   list.style.height = `${total * height}px`;
   const { first, last } = visible();
+  const stages = underWay();
   for (const [index, known] of rows) {
     if (index < first || index > last || index >= total) { known.element.remove(); rows.delete(index); }
   }
   for (let index = first; index <= last && index < total; index += 1) {
     const picture = pictureAt(index);
     if (!picture) load(Math.floor(index / PAGE));
-    const wanted = picture ? face(picture, index) : `loading ${index}`;
+    const stage = picture && stages.get(picture.key);
+    const wanted = picture ? face(picture, index, stage) : `loading ${index}`;
     let known = rows.get(index);
     if (!known || known.face !== wanted) {
       // A row that is being loaded anew keeps what it shows.
       if (known && !picture) continue;
       const focused = known?.element.contains(document.activeElement) ? [...known.element.querySelectorAll("button")].indexOf(document.activeElement) : -1;
       const scrolled = known?.element.querySelector(".prints")?.scrollLeft ?? 0;
-      const element = picture ? row(picture, index) : h("article.row.loading", { role: "listitem", "aria-busy": "true" });
+      const element = picture ? row(picture, index, stage) : h("article.row.loading", { role: "listitem", "aria-busy": "true" });
       if (known) known.element.replaceWith(element);
       else place(list, element, index);
       if (scrolled) element.querySelector(".prints")?.scrollTo(scrolled, 0);
@@ -222,6 +235,7 @@ export function reload() {
 
 export function happened(event) {
   if (["queued", "finished"].includes(event.type) && live.info?.places) soon();
+  else if (["started", "retry_scheduled", "sent_to_destination"].includes(event.type)) requestAnimationFrame(draw);
 }
 
 export function shown() {

@@ -59,7 +59,7 @@ function drawDepth() {
   const points = samples.map((value, index) => `${(width - samples.length + index + 1).toFixed(1)},${(height - (value / most) * (height - 4) - 2).toFixed(1)}`);
   const chart = svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": `Events waiting or running in the last five minutes; at most ${Math.max(0, ...samples)}` },
     svg("polyline", { points: points.join(" "), class: "line", "vector-effect": "non-scaling-stroke" }));
-  depth.replaceChildren(h("figcaption", {}, "Waiting or running, last five minutes", h("span.soft", {}, ` up to ${Math.max(0, ...samples)}`)), chart);
+  depth.replaceChildren(h("figcaption", {}, "Waiting or running, last five minutes", h("span.soft", {}, `, up to ${Math.max(0, ...samples)}`)), chart);
 }
 
 /** Bars of one figure of the newest attempts, oldest first, with a limit line. */
@@ -80,7 +80,7 @@ function bars(title, runs, value, limit, words) {
   const values = runs.map(value).sort((a, b) => a - b);
   const middle = values.length ? words(values[Math.floor(values.length / 2)]) : "–";
   const top = values.length ? words(values.at(-1)) : "–";
-  return h("figure", {}, h("figcaption", {}, title, h("span.soft", {}, ` median ${middle}, at most ${top}${limit ? `, limit ${words(limit)}` : ""}`)), chart);
+  return h("figure", {}, h("figcaption", {}, title, h("span.soft", {}, `, median ${middle}, at most ${top}${limit ? `, limit ${words(limit)}` : ""}`)), chart);
 }
 
 function drawCharts(runs) {
