@@ -14,7 +14,7 @@ await page.locator("#gallery-empty").waitFor();
 const shot = (name, options = {}) => page.screenshot({ path: join(out, `${name}.png`), ...options });
 await shot("empty");
 const photos = join(ROOT, "examples/photos");
-const names = (await readdir(photos)).filter((name) => !name.endsWith(".md"));
+const names = (await readdir(photos)).filter((name) => /\.(jpg|png|webp)$/.test(name) && name !== "dandelions.jpg");
 await drop(page, [...names.map((name) => ({ name, path: join(photos, name) })), { name: "notes.jpg", text: "not a picture" }]);
 await page.locator(".chip[data-state=running]").first().waitFor();
 await page.waitForTimeout(1200);

@@ -109,15 +109,17 @@ async function backfill(button) {
 async function check() {
   checking?.abort();
   const mine = checking = new AbortController();
+  const sent = text.value;
   try {
-    const answer = await ask("/api/recipe/check", { method: "POST", body: { text: text.value }, signal: mine.signal });
-    if (mine.signal.aborted) return;
+    const answer = await ask("/api/recipe/check", { method: "POST", body: { text: sent }, signal: mine.signal });
+    // Typed on meanwhile: that will be checked itself.
+    if (mine.signal.aborted || text.value !== sent) return;
     checked = answer;
     drawProblems();
     const valid = !answer.problems.length;
-    save.disabled = !valid || text.value === saved;
+    save.disabled = !valid || sent === saved;
     drawEffect(answer.changes, answer.sources, false);
-    if (valid) await tryIt();
+    if (valid) await tryIt(sent);
     else preview.dataset.old = "";
   } catch (error) {
     if (error.name !== "AbortError") { checked = null; list.replaceChildren(h("p.warning", {}, error.message)); }
@@ -142,7 +144,7 @@ async function loadPictures() {
   choice.disabled = !pictures.length;
 }
 
-async function tryIt() {
+async function tryIt(sent = text.value) {
   previewing?.abort();
   if (!chosen) {
     preview.replaceChildren(h("p.none", {}, "Upload a picture, and its prints by this recipe appear here."));
@@ -151,7 +153,7 @@ async function tryIt() {
   const mine = previewing = new AbortController();
   preview.setAttribute("aria-busy", "true");
   try {
-    const made = await ask("/api/recipe/preview", { method: "POST", body: { text: text.value, key: chosen }, signal: mine.signal });
+    const made = await ask("/api/recipe/preview", { method: "POST", body: { text: sent, key: chosen }, signal: mine.signal });
     if (mine.signal.aborted) return;
     drawPreview(made);
   } catch (error) {
