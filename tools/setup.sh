@@ -5,12 +5,12 @@
 #   tools/setup.sh build    compiler-side programs: a C compiler, cmake, nasm
 #   tools/setup.sh guard    the same and valgrind, which counts instructions
 #   tools/setup.sh bench    the same and ImageMagick, a peer of the benchmark
-#   tools/setup.sh test     the first, then the S3 clients and the Python and
-#                           Node packages of tests/ (the default)
+#   tools/setup.sh test     the first, then the S3 clients, a browser and the
+#                           Python and Node packages of tests/ (the default)
 #
 # Programs come from Debian packages and need root; otherwise the command to
 # type is printed. Everything else goes below .tools, tests/clients/node,
-# tests/reference/node and tests/iam/node.
+# tests/reference/node, tests/iam/node and tests/console.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -32,7 +32,7 @@ fi
 # without SIMD and runs at half its speed, silently.
 needed="cc=gcc cmake=cmake nasm=nasm make=make"
 if [ "$scope" = test ]; then
-    needed="$needed python3=python3-venv node=nodejs npm=npm rclone=rclone"
+    needed="$needed python3=python3-venv node=nodejs npm=npm rclone=rclone chromium=chromium"
 fi
 case $scope in
 guard) needed="$needed valgrind=valgrind" ;;
@@ -80,3 +80,4 @@ tools/runtime-emulator.sh .tools/rie/aws-lambda-rie
 tools/node-packages.sh tests/clients/node
 tools/node-packages.sh tests/reference/node
 tools/node-packages.sh tests/iam/node
+tools/node-packages.sh tests/console

@@ -37,7 +37,9 @@ class Cloud:
 
     def state(self) -> dict:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(self.ready["console"] + "api/state", timeout=30) as answer:
+        address, token = self.ready["console"].split("?token=")
+        asked = urllib.request.Request(address + "api/state", headers={"Authorization": f"Bearer {token}"})
+        with opener.open(asked, timeout=30) as answer:
             return json.load(answer)
 
     def put(self, key: str, body: bytes = b"body", bucket: str = "here") -> None:

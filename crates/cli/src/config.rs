@@ -55,7 +55,7 @@ pub(crate) fn load(args: &Args) -> anyhow::Result<Config> {
 
 /// Reads the watermarks that lie beside the recipe. Those in the processed
 /// bucket are the function's to load.
-fn supply(recipe: &mut Recipe, folder: &Path) -> anyhow::Result<()> {
+pub(crate) fn supply(recipe: &mut Recipe, folder: &Path) -> anyhow::Result<()> {
     for asset in recipe.missing_assets() {
         let Asset::File(name) = &asset else { continue };
         let path = folder.join(name);

@@ -9,6 +9,7 @@ mod buckets;
 mod check;
 mod cloud;
 mod config;
+mod console;
 mod demo;
 mod failures;
 mod function;

@@ -1,6 +1,7 @@
 //! `minilab up`: the small cloud, until Ctrl-C.
 
 use std::io::Write as _;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use minilab_local::cloud::Cloud;
@@ -9,6 +10,7 @@ use serde_json::json;
 
 use crate::args::{Args, UpOptions};
 use crate::config::{self, Config};
+use crate::console::Console;
 use crate::{Ending, cloud};
 
 pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
@@ -21,11 +23,18 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
     };
     let mut settings = cloud::config(&config, &options.function, place)?;
     cloud::set_foreign(&mut settings.function, &options.foreign)?;
+    let console = Console::new(
+        &config,
+        args.config.as_deref(),
+        &settings.function.env,
+        options.function.policy.is_none(),
+        options.function.memory,
+    )?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         // Before anything is started: a signal during start-up is not lost.
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let cloud = Cloud::start(settings).await?;
+        let cloud = Cloud::start_with(settings, Some(Arc::new(console))).await?;
         ready(args, &config, &cloud)?;
         tokio::select! {
             signal = tokio::signal::ctrl_c() => signal?,

@@ -4,6 +4,8 @@
 //! Owns: the typed events and the bounded memory of the newest. Refuses:
 //! holding anything up; a listener that is too slow loses the oldest.
 
+mod journal;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +15,7 @@ use tokio::sync::broadcast;
 
 use crate::iam::LoggedDecision;
 use crate::lambda::InvocationRecord;
+pub(crate) use journal::Journal;
 
 /// How many finished invocations are remembered.
 const REMEMBERED: usize = 1000;
@@ -79,6 +82,7 @@ pub enum Activity {
 pub struct Feed {
     live: broadcast::Sender<Arc<Activity>>,
     finished: Arc<Mutex<Memory>>,
+    journal: Arc<Journal>,
 }
 
 /// The newest finished attempts, bounded in number and in bytes.
@@ -110,7 +114,11 @@ impl Feed {
     /// A feed that nothing happened on yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { live: broadcast::channel(BACKLOG).0, finished: Arc::default() }
+        Self {
+            live: broadcast::channel(BACKLOG).0,
+            finished: Arc::default(),
+            journal: Arc::new(Journal::new()),
+        }
     }
 
     /// Says that something happened.
@@ -118,8 +126,10 @@ impl Feed {
         if let Activity::Finished(record) = &activity {
             self.memory().push(record.clone());
         }
+        let activity = Arc::new(activity);
+        self.journal.note(&activity);
         // Nobody listening is fine.
-        let _ = self.live.send(Arc::new(activity));
+        let _ = self.live.send(activity);
     }
 
     /// Everything from now on.
@@ -132,6 +142,11 @@ impl Feed {
     #[must_use]
     pub fn finished(&self) -> Vec<InvocationRecord> {
         self.memory().records.iter().cloned().collect()
+    }
+
+    /// What happened lately, by number.
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
     }
 
     fn memory(&self) -> std::sync::MutexGuard<'_, Memory> {

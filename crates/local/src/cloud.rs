@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, Feed};
-use crate::console::{self, Console};
+use crate::console::{self, Console, Descriptions, Extension, Guard, Presigner};
 use crate::iam::{Authority, Credentials};
 use crate::lambda::{Identity, InvocationRecord, Invoker, Outcome, Pending, Pool, end_orphans};
 use crate::lineage::Running;
@@ -178,6 +178,14 @@ impl Cloud {
     /// Starts everything; when this returns, S3 answers and the function is
     /// run for each event, those of an earlier start included.
     pub async fn start(config: CloudConfig) -> Result<Self, StartError> {
+        Self::start_with(config, None).await
+    }
+
+    /// The same with a console that knows what the objects are.
+    pub async fn start_with(
+        config: CloudConfig,
+        extension: Option<Arc<dyn Extension>>,
+    ) -> Result<Self, StartError> {
         let policy = check(&config)?;
         let (s3_listener, s3_addr) = listen("S3", config.s3_addr).await?;
         let console_listener = match config.console_addr {
@@ -210,9 +218,11 @@ impl Cloud {
         let feed = Feed::new();
         let s3_endpoint = format!("http://{}", reach(s3_addr));
         let running = Arc::new(Running::default());
+        let console_port = console_listener.as_ref().map(|(_, addr)| addr.port());
         let settings = S3Settings {
             functions: BTreeSet::from([identity.arn()]),
             running: Arc::clone(&running),
+            origins: console_port.map(Guard::origins).into_iter().flatten().collect(),
             ..S3Settings::default()
         };
         let pool = Pool::new(
@@ -235,15 +245,23 @@ impl Cloud {
                 tracing::error!(%error, "the s3 endpoint ended");
             }
         }));
-        let console_url = console_listener.as_ref().map(|(_, addr)| format!("http://{addr}/"));
+        let mut console_url = None;
         if let Some((listener, addr)) = console_listener {
+            let guard = Guard::new(&credentials, addr.port());
+            console_url = Some(format!("http://{addr}/?token={}", guard.token()));
             let console = Console {
                 storage: Arc::clone(&storage),
                 authority: Arc::clone(&authority),
                 invoker: Arc::clone(&invoker),
                 feed: feed.clone(),
-                s3_endpoint: s3_endpoint.clone(),
-                port: addr.port(),
+                presigner: Presigner {
+                    endpoint: s3_endpoint.clone(),
+                    region: storage.place().region.clone(),
+                    credentials: credentials.clone(),
+                },
+                guard,
+                extension,
+                descriptions: Descriptions::default(),
             };
             servers.push(tokio::spawn(console::serve(listener, console, stop.clone())));
         }
@@ -268,7 +286,7 @@ impl Cloud {
         &self.s3_endpoint
     }
 
-    /// The console's page, if there is a console.
+    /// The console's page, if there is a console, with the token that opens it.
     #[must_use]
     pub fn console_url(&self) -> Option<&str> {
         self.console_url.as_deref()

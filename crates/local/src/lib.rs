@@ -6,7 +6,7 @@
 
 pub mod activity;
 pub mod cloud;
-mod console;
+pub mod console;
 pub mod database;
 pub mod iam;
 pub mod lambda;

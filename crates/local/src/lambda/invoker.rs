@@ -21,11 +21,11 @@ use uuid::Uuid;
 use super::environment::{Attempt, until_true};
 use super::outcome::{Condition, envelope};
 use super::pool::{Pool, Slot};
-use super::{Failure, InvocationRecord, Outcome};
+use super::{Failure, FunctionSpec, InvocationRecord, Outcome};
 use crate::activity::{Activity, subjects};
 use crate::database::Database;
 use crate::lineage::{LONGEST_CHAIN, Lineage};
-use crate::queue::{self, Added, Counts, FailedEvent, Lease, Leased};
+use crate::queue::{self, Added, Counts, FailedEvent, Lease, Leased, UnderWay};
 
 /// What is under way.
 pub type Pending = Counts;
@@ -328,6 +328,34 @@ impl Invoker {
         self.write(move |tx| queue::enqueue(tx, &function, &payload, now_ms(), None)).await?;
         self.changed();
         Ok(())
+    }
+
+    /// The same for many, in one transaction.
+    pub async fn enqueue_all(self: &Arc<Self>, payloads: Vec<Vec<u8>>) -> rusqlite::Result<()> {
+        let function = self.function().to_owned();
+        self.write(move |tx| {
+            payloads.iter().try_for_each(|payload| queue::enqueue(tx, &function, payload, now_ms()).map(drop))
+        })
+        .await?;
+        self.changed();
+        Ok(())
+    }
+
+    /// Invocations that are queued, running or waiting, oldest first, at most `limit`.
+    pub async fn under_way(self: &Arc<Self>, limit: u32) -> rusqlite::Result<Vec<UnderWay>> {
+        let function = self.function().to_owned();
+        self.read(move |c| queue::under_way(c, &function, limit)).await
+    }
+
+    /// Gives the function other environment variables: no invocation that
+    /// begins from now on sees the earlier ones.
+    pub async fn set_variables(&self, env: Vec<(String, String)>) {
+        self.pool.set_variables(env).await;
+    }
+
+    /// The function as it was configured.
+    pub fn spec(&self) -> &FunctionSpec {
+        self.pool.spec()
     }
 
     /// Invokes synchronously: no queue, no retry.

@@ -30,6 +30,7 @@ pub struct Pool {
     feed: Feed,
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Warm>>,
+    variables: Mutex<Variables>,
     /// How many environments have answered and are on their way back.
     returning: watch::Sender<usize>,
     closing: watch::Sender<bool>,
@@ -37,8 +38,20 @@ pub struct Pool {
 
 /// An environment that waits, and since when.
 struct Warm {
-    environment: Environment,
+    ready: Ready,
     since: Instant,
+}
+
+/// An environment, and which variables it was started with.
+struct Ready {
+    environment: Environment,
+    generation: u64,
+}
+
+/// The function's own environment variables, and how often they were replaced.
+struct Variables {
+    env: Vec<(String, String)>,
+    generation: u64,
 }
 
 /// The right to run one invocation.
@@ -60,6 +73,7 @@ impl Pool {
         feed: Feed,
     ) -> Arc<Self> {
         let slots = Arc::new(Semaphore::new(spec.concurrency));
+        let variables = Mutex::new(Variables { env: spec.env.clone(), generation: 0 });
         Arc::new(Self {
             spec,
             identity,
@@ -69,6 +83,7 @@ impl Pool {
             feed,
             slots,
             idle: Mutex::default(),
+            variables,
             returning: watch::Sender::new(0),
             closing: watch::Sender::new(false),
         })
@@ -100,10 +115,10 @@ impl Pool {
     }
 
     async fn attempt(self: &Arc<Self>, slot: Slot, attempt: &Attempt) -> (InvocationRecord, Outcome) {
-        let mut environment = match self.warm_or_returning().await {
-            Some(environment) => environment,
+        let Ready { mut environment, generation } = match self.warm_or_returning().await {
+            Some(ready) => ready,
             None => match self.cold(attempt).await {
-                Ok(environment) => environment,
+                Ok(ready) => ready,
                 Err(ended) => return *ended,
             },
         };
@@ -114,13 +129,13 @@ impl Pool {
             let pool = Arc::clone(self);
             self.returning.send_modify(|count| *count += 1);
             // Off the answer's way: the runtime may still have to come back.
-            tokio::spawn(async move { pool.give_back(environment, slot).await });
+            tokio::spawn(async move { pool.give_back(Ready { environment, generation }, slot).await });
         }
         (record, outcome)
     }
 
     /// A new environment, or how the attempt ended without one.
-    async fn cold(&self, attempt: &Attempt) -> Result<Environment, Box<(InvocationRecord, Outcome)>> {
+    async fn cold(&self, attempt: &Attempt) -> Result<Ready, Box<(InvocationRecord, Outcome)>> {
         let started = Instant::now();
         let log_stream = log_stream();
         let mut closing = self.closing.subscribe();
@@ -131,7 +146,7 @@ impl Pool {
         let unstarted =
             |outcome: &str, error, log| self.unstarted(attempt, log_stream, started, outcome, error, log);
         match cold {
-            Some(Ok(environment)) => Ok(environment),
+            Some(Ok(ready)) => Ok(ready),
             Some(Err(failed)) => {
                 let (failure, log) = *failed;
                 let record = unstarted(&failure.error_type, failure.payload_json(), log);
@@ -146,11 +161,11 @@ impl Pool {
 
     /// A warm environment, waiting a moment for one that is just coming back:
     /// that takes a runtime about a millisecond, a start far longer.
-    async fn warm_or_returning(&self) -> Option<Environment> {
+    async fn warm_or_returning(&self) -> Option<Ready> {
         const MOMENT: Duration = Duration::from_millis(20);
         let mut returning = self.returning.subscribe();
-        if let Some(environment) = self.warm() {
-            return Some(environment);
+        if let Some(ready) = self.warm() {
+            return Some(ready);
         }
         if *returning.borrow_and_update() > 0 {
             let _ = tokio::time::timeout(MOMENT, returning.changed()).await;
@@ -158,11 +173,31 @@ impl Pool {
         self.warm()
     }
 
-    fn warm(&self) -> Option<Environment> {
+    fn warm(&self) -> Option<Ready> {
+        let generation = self.variables().generation;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|warm| warm.environment.is_alive() && warm.environment.age() < SESSION / 2);
+        idle.retain(|Warm { ready, .. }| {
+            let environment = &ready.environment;
+            environment.is_alive() && environment.age() < SESSION / 2 && ready.generation == generation
+        });
         // The one used last is the warmest.
-        idle.pop().map(|warm| warm.environment)
+        idle.pop().map(|warm| warm.ready)
+    }
+
+    fn variables(&self) -> std::sync::MutexGuard<'_, Variables> {
+        self.variables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces the function's own environment variables, as an update of its
+    /// configuration does on Lambda: environments of the earlier ones finish
+    /// what they run and are not used again.
+    pub(super) async fn set_variables(&self, env: Vec<(String, String)>) {
+        {
+            let mut variables = self.variables();
+            variables.env = env;
+            variables.generation += 1;
+        }
+        self.retire(Duration::ZERO).await;
     }
 
     /// Ends environments that have waited longer than `most`, so that an idle
@@ -176,18 +211,18 @@ impl Pool {
     }
 
     async fn stop_all(warm: Vec<Warm>) {
-        let stopping = warm.into_iter().map(|one| one.environment.stop());
+        let stopping = warm.into_iter().map(|one| one.ready.environment.stop());
         futures::future::join_all(stopping).await;
     }
 
-    async fn give_back(&self, environment: Environment, slot: Slot) {
+    async fn give_back(&self, ready: Ready, slot: Slot) {
         let mut closing = self.closing.subscribe();
         let settled = tokio::select! {
-            settled = environment.settle(self.spec.timeout) => settled,
+            settled = ready.environment.settle(self.spec.timeout) => settled,
             () = until_true(&mut closing) => false,
         };
         if settled && !*self.closing.borrow() {
-            let warm = Warm { environment, since: Instant::now() };
+            let warm = Warm { ready, since: Instant::now() };
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(warm);
         }
         self.returning.send_modify(|count| *count -= 1);
@@ -198,20 +233,26 @@ impl Pool {
         &self,
         log_stream: String,
         request_id: &str,
-    ) -> Result<Environment, Box<(Failure, Vec<String>)>> {
+    ) -> Result<Ready, Box<(Failure, Vec<String>)>> {
         let session = log_stream.rsplit(']').next().unwrap_or_default();
         let credentials = self.authority.assume_role(&self.spec.role, session, SESSION).map_err(|error| {
             Box::new((Failure::not_started(request_id, &error.to_string()), vec![error.to_string()]))
         })?;
+        let (env, generation) = {
+            let variables = self.variables();
+            (variables.env.clone(), variables.generation)
+        };
+        let spec = FunctionSpec { env, ..self.spec.clone() };
         let plan = Plan {
-            spec: &self.spec,
+            spec: &spec,
             identity: &self.identity,
             credentials: &credentials,
             log_stream,
             s3_endpoint: self.s3_endpoint.as_deref(),
             feed: self.feed.clone(),
         };
-        Environment::start(plan, request_id).await
+        let environment = Environment::start(plan, request_id).await?;
+        Ok(Ready { environment, generation })
     }
 
     /// The record of an attempt whose environment never came up.

@@ -5,12 +5,15 @@
 //! when or how often to retry; the invoker does.
 
 mod lease;
+mod under_way;
 
 pub use lease::{Added, Counts, FailedEvent, Lease, Leased};
 pub use lease::{
     added_since, complete, counts, fail, failed_events, is_empty, lease, recover, redrive, release, requeue,
     retry,
 };
+
+pub use under_way::{Stage, UnderWay, under_way};
 
 use rusqlite::{Transaction, params};
 use uuid::Uuid;

@@ -18,6 +18,7 @@ mod fields;
 mod listings;
 mod notifications;
 mod objects;
+mod own_origin;
 mod policy;
 mod reads;
 mod server;

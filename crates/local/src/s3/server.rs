@@ -6,6 +6,7 @@
 use super::access::Gate;
 use super::cors::{self, CorsRule};
 use super::exchange::{self, Exchange};
+use super::own_origin;
 use super::policy;
 use super::service::Service;
 use super::tolerance::Tolerance;
@@ -41,6 +42,9 @@ pub struct S3Settings {
     pub domains: Vec<String>,
     /// Whose writes are a function's, so that the events about them carry their cause.
     pub running: Arc<Running>,
+    /// Origins whose pages may use the endpoint from a browser, beside those
+    /// that the buckets themselves allow.
+    pub origins: BTreeSet<String>,
 }
 
 /// Time for the headers of a request to arrive.
@@ -68,8 +72,12 @@ pub async fn serve(
         tokio::task::spawn_blocking(move || policy::load(&storage)).await.map_err(io::Error::other)??
     };
     let gate = Gate { authority, policies };
-    let service =
-        Front { service: build(&storage, &gate, &settings), storage, domains: settings.domains.into() };
+    let service = Front {
+        service: build(&storage, &gate, &settings),
+        storage,
+        domains: settings.domains.into(),
+        origins: Arc::new(settings.origins),
+    };
     let graceful = GracefulShutdown::new();
     loop {
         let (stream, peer) = tokio::select! {
@@ -121,6 +129,7 @@ struct Front {
     service: S3Service,
     storage: Arc<Storage>,
     domains: Arc<[String]>,
+    origins: Arc<BTreeSet<String>>,
 }
 
 async fn answer(
@@ -132,6 +141,11 @@ async fn answer(
     let path = request.uri().path().to_owned();
     if let Some(refusal) = ambiguous(request.headers()) {
         return Ok(exchange.finish(&method, &path, refusal));
+    }
+    let own = own_origin::own(&front.origins, request.headers());
+    if let Some(answer) = own.as_ref().and_then(|own| own_origin::preflight(own, &method, request.headers()))
+    {
+        return Ok(exchange.finish(&method, &path, answer));
     }
     if method == Method::OPTIONS {
         let response = front.preflight(&request).await;
@@ -154,7 +168,9 @@ async fn answer(
     if has_body && (response.status().is_client_error() || response.status().is_server_error()) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if let (Some(origin), Some(bucket)) = (origin, bucket) {
+    if let Some(own) = own {
+        own_origin::allow(&own, response.headers_mut());
+    } else if let (Some(origin), Some(bucket)) = (origin, bucket) {
         let rules = front.rules(bucket).await;
         cors::decorate(&rules, &origin, method.as_str(), response.headers_mut());
     }

@@ -13,6 +13,7 @@ mod digest;
 mod error;
 mod listing;
 mod multipart;
+mod newest;
 mod object;
 mod record;
 mod schema;
@@ -26,6 +27,7 @@ pub use digest::{Algorithm, Coverage, Digests, ObjectChecksum, decode, decode_md
 pub use error::{OpenError, StorageError};
 pub use listing::{Cursor, Page, Paging, VersionEntry};
 pub use multipart::{CompletedPart, NewUpload, PartInfo, UploadInfo};
+pub use newest::{Newest, Search};
 pub use object::{Deleted, NewObject, Stored, WriteCondition};
 pub use record::{Attributes, EtagMatch, ObjectInfo};
 pub use schema::SCHEMA;

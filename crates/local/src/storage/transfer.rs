@@ -169,6 +169,18 @@ impl ObjectReader {
         Ok(digester.finish())
     }
 
+    /// All the data; blocks.
+    pub fn bytes(&self) -> Result<Vec<u8>, StorageError> {
+        let mut bytes = Vec::with_capacity(self.segments.iter().map(|segment| segment.size as usize).sum());
+        for segment in &self.segments {
+            self.pinned
+                .read(&segment.blob)?
+                .read_to_end(&mut bytes)
+                .map_err(|error| StorageError::file(format!("reading data file {}", segment.blob), error))?;
+        }
+        Ok(bytes)
+    }
+
     /// Streams a range of bytes, which must lie within the object. One chunk
     /// is in memory at a time.
     pub fn stream(

@@ -1,0 +1,117 @@
+//! The recipe through the console: read, checked, tried on one object, saved.
+//!
+//! Owns: putting a saved recipe in force (the role's policy, then the
+//! function's variables). Refuses: knowing what a recipe says.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::api::{Answer, Body, Problem, blocking, extension};
+use crate::iam::Policy;
+use crate::storage::{Search, StorageError};
+
+/// The largest object that is tried.
+const TRIED: u64 = 512 * 1024 * 1024;
+/// Larger results are described and not shown.
+const SHOWN: usize = 4 * 1024 * 1024;
+/// All results together that are shown.
+const SHOWN_TOGETHER: usize = 32 * 1024 * 1024;
+
+pub(super) async fn get(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+    let extension = extension(&shared)?;
+    Ok(Json(json!(blocking(move || extension.recipe()).await?)))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Text {
+    text: String,
+}
+
+pub(super) async fn check(State(shared): State<Arc<Shared>>, body: Body<Text>) -> Answer<Value> {
+    let Json(Text { text }) = body?;
+    let extension = extension(&shared)?;
+    let checked = blocking(move || {
+        let mut checked = json!(extension.check(&text));
+        checked["sources"] = json!(sources(&shared)?);
+        Ok::<_, StorageError>(checked)
+    })
+    .await??;
+    Ok(Json(checked))
+}
+
+/// How many source objects there are.
+fn sources(shared: &Shared) -> Result<u64, StorageError> {
+    let Some(places) = shared.console.extension.as_ref().map(|extension| extension.places()) else {
+        return Ok(0);
+    };
+    let search = Search { prefix: places.prefix, limit: 1, ..Search::default() };
+    Ok(shared.console.storage.newest(&places.source, &search)?.total)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Tried {
+    text: String,
+    key: String,
+}
+
+pub(super) async fn preview(State(shared): State<Arc<Shared>>, body: Body<Tried>) -> Answer<Value> {
+    let Json(Tried { text, key }) = body?;
+    let extension = extension(&shared)?;
+    let _turn = shared.previewing.acquire().await.map_err(|error| Problem::unavailable(&error))?;
+    let asked = Arc::clone(&shared);
+    let made = blocking(move || {
+        let bucket = extension.places().source;
+        let (info, bytes) = asked.console.storage.whole(&bucket, &key, TRIED)?;
+        let bytes = bytes.ok_or_else(|| {
+            Problem::unprocessable(format!("{key} has {} bytes; a preview takes at most {TRIED}", info.size))
+        })?;
+        extension.preview(&text, &key, &bytes).map_err(Problem::unprocessable)
+    })
+    .await??;
+    let mut together = 0;
+    let prints: Vec<Value> = made
+        .prints
+        .into_iter()
+        .map(|print| {
+            let mut value = json!({
+                "output": print.label, "key": print.key, "bytes": print.bytes.len(),
+                "content_type": print.content_type, "format": print.description.format,
+                "width": print.description.width, "height": print.description.height,
+                "frames": print.description.frames,
+            });
+            together += print.bytes.len();
+            if print.bytes.len() <= SHOWN && together <= SHOWN_TOGETHER {
+                value["data"] = json!(STANDARD.encode(&print.bytes));
+            }
+            value
+        })
+        .collect();
+    Ok(Json(json!({ "predicted_memory": made.predicted_memory, "ms": made.ms, "prints": prints })))
+}
+
+pub(super) async fn save(State(shared): State<Arc<Shared>>, body: Body<Text>) -> Answer<Value> {
+    let Json(Text { text }) = body?;
+    let extension = extension(&shared)?;
+    let _turn = shared.saving.acquire().await.map_err(|error| Problem::unavailable(&error))?;
+    let saved = Arc::clone(&shared);
+    // Not interrupted when the page goes away: saved means in force.
+    let saving = tokio::spawn(async move {
+        let applied = blocking(move || extension.save(&text)).await?.map_err(Problem::unprocessable)?;
+        if let Some(policy) = &applied.policy {
+            let policy = Policy::parse(policy).map_err(|error| Problem::unavailable(&error))?;
+            saved.console.authority.put_role(&saved.console.invoker.spec().role, vec![policy]);
+        }
+        saved.console.invoker.set_variables(applied.variables).await;
+        let counted = Arc::clone(&saved);
+        let sources = blocking(move || sources(&counted)).await??;
+        Ok::<_, Problem>(json!({ "changes": applied.changes, "sources": sources, "path": applied.path }))
+    });
+    Ok(Json(saving.await.map_err(|error| Problem::unavailable(&error))??))
+}
