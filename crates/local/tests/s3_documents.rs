@@ -122,7 +122,9 @@ proptest! {
     fn a_harmed_document_is_understood_or_refused(harms in prop::collection::vec(harm(), 1..6)) {
         for kind in Document::ALL {
             let mut document = valid(kind).as_bytes().to_vec();
-            harms.iter().for_each(|harm| apply(&mut document, harm));
+            for harm in &harms {
+                apply(&mut document, harm);
+            }
             if let Err(why) = kind.understand(&document) {
                 prop_assert!(!why.is_empty());
             }
