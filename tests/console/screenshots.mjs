@@ -42,6 +42,7 @@ await page.locator("nav [data-view=recipe]").click();
 await page.locator(".tries img").nth(8).waitFor();
 const text = page.locator("#recipe-text");
 await page.waitForTimeout(800);
+await page.locator(".origin").evaluate((origin) => { origin.textContent = "minilab.toml"; });
 await shot("recipe");
 await text.fill((await text.inputValue()).replace("cells = 16", "cells = 0").replace("width = 640", "widht = 640"));
 await page.locator(".problem").first().waitFor();
