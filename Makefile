@@ -54,9 +54,13 @@ bench: build
 	bench/setup.sh
 	.tools/bench-venv/bin/python bench/run.py --target $(TARGET)/release
 
-# Fifty thousand events through the queue: minutes, so not part of `test`.
-soak:
-	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty
+# Minutes each, so not part of `test`: fifty thousand events of which a fifth fail, two hundred kills, a start with
+# a hundred thousand objects, ten thousand uploads from 64 clients.
+soak: setup build
+	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty --nocapture
+	$(CARGO) test --locked --release -p minilab-local --test cloud_kill -- --ignored two_hundred --nocapture
+	$(CARGO) test --locked --release -p minilab-local --test damaged_data -- --ignored --nocapture
+	.tools/venv/bin/python tests/load/uploads.py --minilab $(MINILAB) --uploads 10000 --clients 64
 
 # A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
 FUZZ_SECONDS ?= 60
