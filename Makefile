@@ -65,13 +65,16 @@ bench: build
 	bench/setup.sh
 	.tools/bench-venv/bin/python bench/run.py --target $(TARGET)/release
 
-# What takes minutes and is not part of `test`: 100,000 schedules of the
-# protocol, ten thousand sources through a backfill, fifty thousand events
-# through the queue.
-soak:
+# Minutes each, so not part of `test`: 100,000 schedules of the protocol, ten thousand sources through a backfill, fifty
+# thousand events of which a fifth fail, two hundred kills, a start with a hundred thousand objects, ten thousand uploads
+# from 64 clients.
+soak: setup build
 	$(CARGO) test --locked --release -p minilab-handler --test handler -- --ignored --nocapture soak
 	$(CARGO) test --locked --release -p minilab --test buckets -- --ignored --nocapture ten_thousand
-	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty
+	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty --nocapture
+	$(CARGO) test --locked --release -p minilab-local --test cloud_kill -- --ignored two_hundred --nocapture
+	$(CARGO) test --locked --release -p minilab-local --test damaged_data -- --ignored --nocapture
+	.tools/venv/bin/python tests/load/uploads.py --minilab $(MINILAB) --uploads 10000 --clients 64
 
 # A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
 FUZZ_SECONDS ?= 60

@@ -72,8 +72,8 @@ mod tests {
     fn a_key_stands_for_its_newest_invocation_and_is_forgotten_when_it_has_expired() {
         let running = Running::default();
         let first = Lineage::begin("a");
-        running.begin("ASIA1", &first, Duration::from_secs(60));
-        running.begin("ASIA1", &first.next(), Duration::from_secs(60));
+        running.begin("ASIA1", &first, Duration::from_mins(1));
+        running.begin("ASIA1", &first.next(), Duration::from_mins(1));
         assert_eq!(running.of("ASIA1"), Some(Lineage { root: "a".to_owned(), depth: 2 }));
         assert_eq!(running.of("AKIAROOT"), None);
         running.begin("ASIA2", &Lineage::begin("b"), Duration::ZERO);

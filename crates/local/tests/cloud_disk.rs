@@ -7,6 +7,7 @@
 mod probe;
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -81,7 +82,7 @@ impl Machine {
             .env("CLOUD", std::env::current_exe().unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .process_group_of_its_own()
+            .process_group(0)
             .spawn()
             .expect("unshare of util-linux, and the right to use it");
         let (sender, lines) = channel();
@@ -103,7 +104,7 @@ impl Machine {
 
     /// The next line that is for us; the test harness of the cloud's process prints others.
     fn line(&self) -> String {
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = self.lines.recv_timeout(left).expect("an answer of the shell or the cloud");
@@ -131,16 +132,6 @@ impl Machine {
     }
 }
 
-trait OwnGroup {
-    fn process_group_of_its_own(&mut self) -> &mut Self;
-}
-
-impl OwnGroup for Command {
-    fn process_group_of_its_own(&mut self) -> &mut Self {
-        std::os::unix::process::CommandExt::process_group(self, 0)
-    }
-}
-
 impl Drop for Machine {
     fn drop(&mut self) {
         // With the cloud, should the shell have died before it.
@@ -153,7 +144,7 @@ impl Drop for Machine {
 }
 
 fn eventually(what: &str, mut done: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     while !done() {
         assert!(Instant::now() < until, "{what}: not within a minute");
         std::thread::sleep(Duration::from_millis(50));

@@ -103,6 +103,8 @@ impl Dice {
     }
 }
 
+const CLIENTS: u64 = 3;
+
 /// What a key may hold: one value once it is known, two after an operation
 /// that the kill left open. `None` is no object.
 type Held = Vec<Option<Vec<u8>>>;
@@ -129,18 +131,14 @@ impl Client {
         run: impl FnOnce() -> Option<(u16, String)>,
     ) -> Option<String> {
         let held = self.keys.entry(path.to_owned()).or_insert_with(|| vec![None]);
-        match run() {
-            Some((status, headers)) => {
-                assert!(matches!(status, 200 | 204), "{path}: {status} {headers}");
-                *held = vec![after];
-                self.operations += 1;
-                Some(headers)
-            }
-            None => {
-                held.push(after);
-                None
-            }
-        }
+        let Some((status, headers)) = run() else {
+            held.push(after);
+            return None;
+        };
+        assert!(matches!(status, 200 | 204), "{path}: {status} {headers}");
+        *held = vec![after];
+        self.operations += 1;
+        Some(headers)
     }
 
     /// One operation of some kind; `None` when the cloud is gone.
@@ -251,10 +249,6 @@ impl Client {
     }
 }
 
-fn number_of_clients() -> u64 {
-    3
-}
-
 /// The first start alone sets this up.
 fn keep_versions(signer: &Signer) {
     let body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
@@ -264,7 +258,7 @@ fn keep_versions(signer: &Signer) {
 async fn kill_again_and_again(rounds: u64, seed: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut clients: Vec<Client> =
-        (0..number_of_clients()).map(|number| Client { number, ..Client::default() }).collect();
+        (0..CLIENTS).map(|number| Client { number, ..Client::default() }).collect();
     let mut dice = Dice(seed);
     for round in 0..rounds {
         let (mut child, signer) = start(folder.path());
@@ -277,9 +271,8 @@ async fn kill_again_and_again(rounds: u64, seed: u64) {
             for client in &mut clients {
                 let (signer, killed) = (&signer, &killed);
                 let mut dice =
-                    Dice(seed ^ (round << 8 | client.number + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                    Dice(seed ^ ((round << 8) | (client.number + 1)).wrapping_mul(0x9E37_79B9_7F4A_7C15));
                 scope.spawn(move || {
-                    // What the last kill left open is looked at first, sometimes.
                     while !killed.load(Ordering::Relaxed) && client.step(signer, &mut dice).is_some() {}
                 });
             }

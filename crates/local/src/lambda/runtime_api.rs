@@ -129,15 +129,15 @@ impl Api {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Refuses an answer to anything but the open invocation.
-    fn check_open(&self, id: &str) -> Result<(), Response> {
+    /// The refusal of an answer to anything but the open invocation.
+    fn refusal(&self, id: &str) -> Option<Response> {
         let slot = self.slot();
         if slot.open.as_ref().is_some_and(|(open, _)| open == id) {
-            Ok(())
+            None
         } else if slot.answered.as_deref() == Some(id) {
-            Err(out_of_turn(&format!("the invocation {id} has been answered already")))
+            Some(out_of_turn(&format!("the invocation {id} has been answered already")))
         } else {
-            Err(unknown_request(id))
+            Some(unknown_request(id))
         }
     }
 
@@ -242,7 +242,7 @@ fn streamed_failure(trailers: &HeaderMap) -> Option<Failure> {
 }
 
 async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Body) -> Response {
-    if let Err(refusal) = api.check_open(&id) {
+    if let Some(refusal) = api.refusal(&id) {
         return refusal;
     }
     match receive(body).await {
@@ -268,7 +268,7 @@ async fn error(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Err(refusal) = api.check_open(&id) {
+    if let Some(refusal) = api.refusal(&id) {
         return refusal;
     }
     match failure(&headers, body).await {

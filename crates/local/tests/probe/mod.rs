@@ -135,6 +135,21 @@ pub(crate) fn run() {
     serve();
 }
 
+/// 0 to 99, another each time.
+fn chance() -> u32 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // The last digits of the clock alone may be even only.
+    ((now.subsec_nanos() / 7) ^ std::process::id()).wrapping_mul(2_654_435_761) / 7 % 100
+}
+
+/// Appends a line to the file that the test counts.
+fn note_success(number: &Value) {
+    if let Some(path) = variable("PROBE_SUCCESSES") {
+        let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
+        file.write_all(format!("{number}\n").as_bytes()).unwrap();
+    }
+}
+
 fn serve() {
     let mut handled = 0;
     while let Some(next) = request("GET", "/2018-06-01/runtime/invocation/next", &[], b"") {
@@ -158,6 +173,15 @@ fn serve() {
                 request("POST", &path, &[("Lambda-Runtime-Function-Error-Type", "Probe.Refused")], body);
                 continue;
             }
+            "flaky" => match chance() {
+                0 => std::process::exit(7),
+                1..20 => {
+                    let body = br#"{"errorType":"Probe.Flaky","errorMessage":"this time"}"#;
+                    request("POST", &format!("/2018-06-01/runtime/invocation/{id}/error"), &[], body);
+                    continue;
+                }
+                _ => note_success(&event["n"]),
+            },
             "exit" => std::process::exit(7),
             "abort" => std::process::abort(),
             "hang" => std::thread::sleep(Duration::from_mins(10)),
