@@ -54,20 +54,24 @@ bench: build
 	bench/setup.sh
 	.tools/bench-venv/bin/python bench/run.py --target $(TARGET)/release
 
-# Fifty thousand events through the queue: minutes, so not part of `test`.
+# Fifty thousand events through the queue, eighty thousand damaged pictures:
+# minutes, so not part of `test`.
 soak:
 	$(CARGO) test --locked --release -p minilab-local --test lambda_environments -- --ignored fifty
+	$(CARGO) test --locked --release -p minilab-imaging --test pictures -- --ignored very_much
 
-# A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
+# A while of each fuzz target; needs a nightly toolchain and cargo-fuzz, or, with
+# FUZZ="RUSTC_BOOTSTRAP=1 cargo fuzz", the stable one.
 FUZZ_SECONDS ?= 60
+FUZZ ?= $(CARGO) +nightly fuzz
 fuzz:
 	for target in event recipe policy; do \
-	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
+	  $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
 	done
 	for area in jpeg png webp gif avif heic jxl tiff bmp ico qoi svg animation orientation colour; do \
 	  mkdir -p fuzz/corpus/decode-$$area fuzz/seeds/$$area; \
 	  for case in tests/golden/$$area/*/; do cp $$case/input.* fuzz/seeds/$$area/$$(basename $$case); done; \
-	  $(CARGO) +nightly fuzz run decode fuzz/corpus/decode-$$area fuzz/seeds/$$area -- \
+	  $(FUZZ) run decode fuzz/corpus/decode-$$area fuzz/seeds/$$area -- \
 	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -max_len=65536 || exit 1; \
 	done
 
