@@ -131,10 +131,8 @@ pub(crate) fn memory(format: Format, size: Size, layout: Layout, output: &Output
     let (chroma, most) = match output.quality {
         Quality::Fixed(quality) => (avif::subsampling_for(quality), quality),
         Quality::Auto { target } => searches(format, target)
-            .into_iter()
-            .map(|(chroma, range)| (chroma, *range.end()))
-            .last()
-            .unwrap_or((Subsampling::S444, 100)),
+            .pop()
+            .map_or((Subsampling::S444, 100), |(chroma, range)| (chroma, *range.end())),
     };
     let encoder = match format {
         Format::Jpeg => {
