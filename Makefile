@@ -67,7 +67,7 @@ bench: build
 
 # Minutes each, so not part of `test`: 100,000 schedules of the protocol, ten thousand sources through a backfill, fifty
 # thousand events of which a fifth fail, two hundred kills, a start with a hundred thousand objects, ten thousand uploads
-# from 64 clients.
+# from 64 clients, eighty thousand damaged pictures.
 soak: setup build
 	$(CARGO) test --locked --release -p minilab-handler --test handler -- --ignored --nocapture soak
 	$(CARGO) test --locked --release -p minilab --test buckets -- --ignored --nocapture ten_thousand
@@ -75,17 +75,20 @@ soak: setup build
 	$(CARGO) test --locked --release -p minilab-local --test cloud_kill -- --ignored two_hundred --nocapture
 	$(CARGO) test --locked --release -p minilab-local --test damaged_data -- --ignored --nocapture
 	.tools/venv/bin/python tests/load/uploads.py --minilab $(MINILAB) --uploads 10000 --clients 64
+	$(CARGO) test --locked --release -p minilab-imaging --test pictures -- --ignored very_much
 
-# A while of each fuzz target; needs a nightly toolchain and cargo-fuzz.
+# A while of each fuzz target; needs a nightly toolchain and cargo-fuzz, or, with
+# FUZZ="RUSTC_BOOTSTRAP=1 cargo fuzz", the stable one.
 FUZZ_SECONDS ?= 60
+FUZZ ?= $(CARGO) +nightly fuzz
 fuzz:
 	for target in event recipe policy s3_xml; do \
-	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
+	  $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
 	done
 	for area in jpeg png webp gif avif heic jxl tiff bmp ico qoi svg animation orientation colour; do \
 	  mkdir -p fuzz/corpus/decode-$$area fuzz/seeds/$$area; \
 	  for case in tests/golden/$$area/*/; do cp $$case/input.* fuzz/seeds/$$area/$$(basename $$case); done; \
-	  $(CARGO) +nightly fuzz run decode fuzz/corpus/decode-$$area fuzz/seeds/$$area -- \
+	  $(FUZZ) run decode fuzz/corpus/decode-$$area fuzz/seeds/$$area -- \
 	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -max_len=65536 || exit 1; \
 	done
 

@@ -173,17 +173,18 @@ fn runs(mut data: &[u8], size: Size, nibbles: bool) -> Result<Vec<u8>, Error> {
                     .split_at_checked(bytes + bytes % 2)
                     .ok_or_else(|| malformed("it is cut off within its runs"))?;
                 data = rest;
-                for i in 0..count {
+                for i in 0..count.min(width.saturating_sub(x)) {
                     let byte = values[if nibbles { i / 2 } else { i }];
                     put(&mut out, width, (x + i, y), value(byte, i));
                 }
                 x += count;
             }
             (count, byte) => {
-                for i in 0..usize::from(count) {
+                let count = usize::from(count);
+                for i in 0..count.min(width.saturating_sub(x)) {
                     put(&mut out, width, (x + i, y), value(byte, i));
                 }
-                x += usize::from(count);
+                x += count;
             }
         }
         // A file of nothing but line ends must not count on for ever.
@@ -193,7 +194,8 @@ fn runs(mut data: &[u8], size: Size, nibbles: bool) -> Result<Vec<u8>, Error> {
     }
 }
 
-/// What lies outside is not drawn.
+/// What lies below the last row is not drawn; what lies right of the others is
+/// not even gone through, since two bytes can ask for 255 pixels.
 fn put(out: &mut [u8], width: usize, (x, y): (usize, usize), value: u8) {
     if x < width
         && let Some(pixel) = out.get_mut(y * width + x)
@@ -215,6 +217,8 @@ mod tests {
         assert_eq!(runs(&jump, size, false).unwrap(), [0, 0, 0, 0, 0, 5, 5, 0]);
         let four = [4, 0x12, 0, 0, 0, 3, 0xab, 0xc0, 0, 1];
         assert_eq!(runs(&four, size, true).unwrap(), [1, 2, 1, 2, 10, 11, 12, 0]);
+        let beyond = [0, 2, 3, 0, 9, 7, 0, 5, 1, 2, 3, 4, 5, 0, 255, 8, 0, 1];
+        assert_eq!(runs(&beyond, size, false).unwrap(), [0, 0, 0, 7, 0, 0, 0, 0]);
         for end in 0..eight.len() - 2 {
             assert!(runs(&eight[..end], size, false).is_err(), "cut at {end}");
         }

@@ -111,6 +111,10 @@ fn repeat(plays: u32) -> Option<Repeat> {
     }
 }
 
+/// Colours whose place in the palette is remembered: a photo has fewer that come
+/// again, noise would fill the memory.
+const REMEMBERED: usize = 1 << 16;
+
 /// Indices into a palette of at most [`COLOURS`] colours, and the index behind
 /// them for pixels without alpha.
 fn indexed(pixels: &[[u8; 4]]) -> Frame<'static> {
@@ -137,7 +141,8 @@ fn indexed(pixels: &[[u8; 4]]) -> Frame<'static> {
         transparent = hidden.then_some(known.len() as u8);
         buffer = pixels.iter().map(|p| known.get(p).or(transparent.as_ref()).copied().unwrap_or(0)).collect();
     } else {
-        let seen: Vec<u8> = opaque.flatten().copied().collect();
+        let mut seen = Vec::with_capacity(pixels.len() * 4);
+        seen.extend(opaque.flatten());
         let quantizer = NeuQuant::new(SAMPLING, most, &seen);
         palette = quantizer.color_map_rgb();
         transparent = hidden.then_some(COLOURS as u8);
@@ -146,7 +151,13 @@ fn indexed(pixels: &[[u8; 4]]) -> Frame<'static> {
             .iter()
             .map(|p| match transparent {
                 Some(index) if p[3] == 0 => index,
-                _ => *known.entry(*p).or_insert_with(|| quantizer.index_of(p) as u8),
+                _ => known.get(p).copied().unwrap_or_else(|| {
+                    let index = quantizer.index_of(p) as u8;
+                    if known.len() < REMEMBERED {
+                        known.insert(*p, index);
+                    }
+                    index
+                }),
             })
             .collect();
     }
@@ -157,6 +168,14 @@ fn indexed(pixels: &[[u8; 4]]) -> Frame<'static> {
         palette.extend([0; 3]);
     }
     Frame { buffer: Cow::Owned(buffer), palette: Some(palette), transparent, ..Frame::default() }
+}
+
+/// Bytes that [`encode_still`] takes at its peak, the picture not counted: its
+/// copy, RGBA, the colours that are drawn, those that are counted, indices, and
+/// a file that grows. Counted less generously than the sum of these, which are
+/// never all there at once; measured on noise.
+pub(crate) fn memory(pixels: u64) -> u64 {
+    pixels * 16 + (4 << 20)
 }
 
 pub(crate) fn encode_still(picture: Picture) -> Result<Vec<u8>, Error> {

@@ -16,8 +16,10 @@ use crate::jpeg::{self, AppSegments};
 use crate::metadata::Attached;
 use crate::picture::{Layout, Picture, Sample};
 use crate::plan::geometry::Size;
+use crate::planes::Subsampling;
 use crate::recipe::{Format, Output, Quality};
 use crate::source::at_most;
+use std::ops::RangeInclusive;
 
 /// Refuses a print with a side that its format cannot write down.
 pub(crate) fn fits(format: Format, size: Size) -> Result<(), Error> {
@@ -43,13 +45,29 @@ pub(crate) fn still<S: Sample>(
     output: &Output,
     attached: &Attached,
 ) -> Result<Vec<u8>, Error> {
+    let chroma = match format {
+        Format::Avif => avif::subsampling_for(quality),
+        _ => jpeg::subsampling_for(quality),
+    };
+    sampled(picture, (format, chroma), quality, output, attached)
+}
+
+/// The same with the chroma of a JPEG or AVIF sampled as told.
+pub(crate) fn sampled<S: Sample>(
+    picture: &Picture<S>,
+    (format, chroma): (Format, Subsampling),
+    quality: u8,
+    output: &Output,
+    attached: &Attached,
+) -> Result<Vec<u8>, Error> {
     if format == Format::Png {
         let usual = png::Options::default();
         let effort = output.effort.unwrap_or(usual.effort);
         return png::encode(picture, png::Options { effort, colours: output.colours, ..usual }, attached);
     }
     if format == Format::Avif {
-        return avif::encode(picture, &avif::Settings::of(quality, output.effort, attached));
+        let settings = avif::Settings { chroma, ..avif::Settings::of(quality, output.effort, attached) };
+        return avif::encode(picture, &settings);
     }
     if format == Format::Jxl {
         let quality = if output.lossless { 100 } else { quality };
@@ -65,7 +83,7 @@ pub(crate) fn still<S: Sample>(
                 picture.size.width,
                 picture.size.height,
                 jpeg::Settings::of(quality, output.effort),
-                jpeg::subsampling_for(quality),
+                chroma,
                 segments(attached),
             )
         }
@@ -87,38 +105,47 @@ pub(crate) fn segments(attached: &Attached) -> AppSegments<'_> {
     candidates.into_iter().find(AppSegments::fits).unwrap_or_default()
 }
 
+/// What is searched for a print that scores `target`, one after the other until
+/// one holds it: how chroma is sampled, and which qualities. From quality 90 on
+/// chroma is whole, a leap of up to ten points for a picture of fine colours;
+/// between its ends lies whole chroma of a lower quality. An AVIF of a higher one
+/// may take twice the memory, and no middling score needs it.
+pub(crate) fn searches(format: Format, target: f64) -> Vec<(Subsampling, RangeInclusive<u8>)> {
+    match format {
+        Format::Jpeg => vec![(Subsampling::S420, 1..=89), (Subsampling::S444, 30..=100)],
+        Format::Avif if target <= 85.0 => vec![(Subsampling::S420, 1..=89), (Subsampling::S444, 30..=89)],
+        Format::Avif => vec![(Subsampling::S420, 1..=89), (Subsampling::S444, 30..=100)],
+        _ => vec![(Subsampling::S420, 1..=100)],
+    }
+}
+
 /// Bytes that [`still`] takes beyond the picture given to it, the encoded file
 /// included.
 ///
-/// Generous estimates, not derived from the codecs' sources: a test holds whole
-/// jobs against them. An output that grows is counted more than once, for the
-/// moment in which it is copied.
-pub(crate) fn memory(
-    format: Format,
-    size: Size,
-    layout: Layout,
-    quality: Quality,
-    effort: Option<u8>,
-) -> u64 {
+/// Upper bounds by measurement on noise, of which every encoder makes the most:
+/// a test holds whole jobs against them. An output that grows is counted more
+/// than once, for the moment in which it is copied.
+pub(crate) fn memory(format: Format, size: Size, layout: Layout, output: &Output) -> u64 {
     let pixels = size.pixels();
     let raw = pixels * layout.channels() as u64;
+    let (chroma, most) = match output.quality {
+        Quality::Fixed(quality) => (avif::subsampling_for(quality), quality),
+        Quality::Auto { target } => searches(format, target)
+            .pop()
+            .map_or((Subsampling::S444, 100), |(chroma, range)| (chroma, *range.end())),
+    };
     let encoder = match format {
         Format::Jpeg => {
             let flattened = if layout == Layout::Rgba { pixels * 3 } else { 0 };
-            let small = matches!(quality, Quality::Fixed(quality) if quality < 90);
-            let file = pixels * if small { 1 } else { 3 };
+            let file = pixels * if most < 90 { 1 } else { 3 };
             flattened + 3 * file
         }
         // Indices or filtered rows, and a file as large as the samples.
-        Format::Png => 4 * raw,
-        // YUV or ARGB, alpha, tokens and reconstruction, the file.
-        Format::Webp => pixels * 10,
-        Format::Gif => pixels * 8,
-        Format::Avif => {
-            let whole = !matches!(quality, Quality::Fixed(quality) if quality < avif::WHOLE_CHROMA);
-            avif::memory(pixels, layout, whole)
-        }
-        Format::Jxl => jxl::memory(pixels, effort.unwrap_or(JXL_EFFORT)),
+        Format::Png => 4 * raw + output.colours.map_or(0, |_| palette::memory(pixels)),
+        Format::Webp => webp::memory(pixels, layout, output.lossless, most),
+        Format::Gif => gif::memory(pixels),
+        Format::Avif => avif::memory(pixels, layout, most, chroma),
+        Format::Jxl => jxl::memory(pixels, output.effort.unwrap_or(JXL_EFFORT)),
         _ => pixels * 16,
     };
     encoder + (2 << 20)

@@ -69,6 +69,12 @@ impl Indexed {
     }
 }
 
+/// Bytes that [`Indexed::reduced`] takes at its peak: a key a pixel, later the
+/// colours and indices; and all points three times with the tables.
+pub(super) fn memory(pixels: u64) -> u64 {
+    pixels * 10 + (40 << 20)
+}
+
 /// RGBA; what cannot be seen is one colour.
 fn colours_of(picture: &Picture) -> impl Iterator<Item = [u8; 4]> + '_ {
     picture.pixels.chunks_exact(picture.layout.channels()).map(|pixel| match (picture.layout, pixel) {
@@ -138,32 +144,44 @@ fn light() -> [f32; 256] {
     std::array::from_fn(|sample| srgb::linear(sample as f64 / 255.0) as f32)
 }
 
+/// Most points that colours are chosen for: all that opaque colours can have.
+/// Each is looked at for each colour of the palette, and kept three times.
+const POINTS: usize = 1 << 18;
+
 /// The colours that are seen, those alike in 6 bits of each channel and 4 of
-/// alpha together, in the order of these bits.
+/// alpha together, in the order of these bits; where that leaves too many, a bit
+/// less of each.
 fn points(picture: &Picture) -> Vec<Point> {
-    let mut keys: Vec<u64> = colours_of(picture)
-        .filter(|colour| colour[3] > 0)
-        .map(|colour| {
-            let [r, g, b, a] = colour.map(u64::from);
-            let a = if a == 255 { 16 } else { a >> 4 };
-            let bin = r >> 2 << 17 | g >> 2 << 11 | b >> 2 << 5 | a;
-            bin << 32 | u64::from(u32::from_be_bytes(colour))
-        })
-        .collect();
+    (0..3).find_map(|coarser| points_of(picture, coarser)).unwrap_or_default()
+}
+
+/// `None` for more than [`POINTS`].
+fn points_of(picture: &Picture, coarser: u32) -> Option<Vec<Point>> {
+    let mut keys: Vec<u64> = Vec::with_capacity(picture.size.pixels() as usize);
+    keys.extend(colours_of(picture).filter(|colour| colour[3] > 0).map(|colour| {
+        let [r, g, b, a] = colour.map(u64::from);
+        let a = if a == 255 { 16 } else { a >> (4 + coarser) };
+        let [r, g, b] = [r, g, b].map(|v| v >> (2 + coarser));
+        let bin = r << 17 | g << 11 | b << 5 | a;
+        bin << 32 | u64::from(u32::from_be_bytes(colour))
+    }));
     keys.sort_unstable();
+    let bins = || keys.chunk_by(|one, other| one >> 32 == other >> 32);
+    if bins().count() > POINTS {
+        return None;
+    }
     let light = light();
-    keys.chunk_by(|one, other| one >> 32 == other >> 32)
-        .map(|bin| {
-            let mut sums = [0_u64; 4];
-            for &key in bin {
-                for (sum, sample) in sums.iter_mut().zip((key as u32).to_be_bytes()) {
-                    *sum += u64::from(sample);
-                }
+    let point = |bin: &[u64]| {
+        let mut sums = [0_u64; 4];
+        for &key in bin {
+            for (sum, sample) in sums.iter_mut().zip((key as u32).to_be_bytes()) {
+                *sum += u64::from(sample);
             }
-            let colour = sums.map(|sum| sum as f32 / bin.len() as f32);
-            Point { at: position(colour, &light), weight: bin.len() as f32, colour }
-        })
-        .collect()
+        }
+        let colour = sums.map(|sum| sum as f32 / bin.len() as f32);
+        Point { at: position(colour, &light), weight: bin.len() as f32, colour }
+    };
+    Some(bins().map(point).collect())
 }
 
 /// A run of points, and what is wrong with giving all of them one colour.
@@ -215,6 +233,8 @@ impl Box_ {
             }
         }
         let rest = self.points.split_off(best.0);
+        // Else each part would keep the room of the whole.
+        self.points.shrink_to_fit();
         (Self::new(self.points), Self::new(rest))
     }
 }

@@ -85,6 +85,22 @@ fn finish(encoder: Encoder<'_>, settings: Settings, attached: &Attached) -> Resu
         .map_err(|e| Error::Codec { format: "WebP", detail: e.to_string() })
 }
 
+/// Bytes that encoding a still takes at its peak, the picture not counted.
+///
+/// Lossy: YUV, and the tokens of all coefficients, which noise makes many of.
+/// Alpha is coded without loss beside them: ARGB, hash chains and references.
+/// Measured on noise of 3 megapixels: 9 bytes a pixel at quality 75, 14 at 89, 20
+/// at 98, 17 for alpha, 27 without loss.
+pub(crate) fn memory(pixels: u64, layout: Layout, lossless: bool, quality: u8) -> u64 {
+    let bytes = match (lossless, quality < 90, layout) {
+        (true, ..) => 34,
+        (false, true, Layout::Rgba) => 24,
+        (false, true, _) => 18,
+        (false, false, _) => 28,
+    };
+    pixels * bytes
+}
+
 /// An animated WebP being written frame by frame; libwebp finds what changed,
 /// and writes frames that are the same as one.
 pub(crate) struct AnimationWriter {

@@ -207,5 +207,16 @@ fn searched<S: Scalable>(
     } else {
         std::borrow::Cow::Owned(eight.flattened(print.output.background.rgba).into_owned())
     };
-    quality::search(&reference, target, 1..=100, file, |bytes| decoded(bytes, counter))
+    let mut best: Option<quality::Found> = None;
+    for (chroma, range) in encode::searches(format, target) {
+        let file = |quality| encode::sampled(picture, (format, chroma), quality, print.output, &attached);
+        let found = quality::search(&reference, target, range, file, |bytes| decoded(bytes, counter))?;
+        if best.as_ref().is_none_or(|best| found.is_better_than(best)) {
+            best = Some(found);
+        }
+        if best.as_ref().is_some_and(|best| best.reached) {
+            break;
+        }
+    }
+    best.ok_or_else(|| Error::Codec { format: format.title(), detail: "nothing to search".into() })
 }

@@ -1,13 +1,12 @@
 //! AVIF and HEIC headers, over the container in `heif`. Which of the two a
 //! file is, its primary picture decides: brands only promise.
 
-use super::{Kind, Source, at_most};
+use super::{Kind, Source, at_most, tiled_limit};
 use crate::colour::ColourSpace;
 use crate::error::Limit;
 use crate::heif::write::Cicp;
 use crate::heif::{Coded, Configuration, Container, Fault, Kind as Brand, Layer, Still};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
 use crate::recipe::Format;
 use crate::{Error, Limits};
 use std::borrow::Cow;
@@ -51,7 +50,12 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
         limits.side.into(),
         "pixels",
     )?;
-    at_most(Limit::Pixels, "the picture", pixels, coded_limit(limits.pixels, &still.colour), "pixels")?;
+    let most = if still.colour.tiles.len() == 1 {
+        limits.pixels
+    } else {
+        tiled_limit(limits.pixels, whole, still.colour.tile)
+    };
+    at_most(Limit::Pixels, "the picture", pixels, most, "pixels")?;
     let cicp = code_points(&still.colour);
     let depths = still.colour.depth().max(still.alpha.as_ref().map_or(8, Layer::depth));
     let alpha_full_range = still.alpha.as_ref().is_none_or(|alpha| code_points(alpha).full_range);
@@ -73,20 +77,6 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
         xmp: still.xmp.clone(),
         kind: Kind::Heif(Box::new(header)),
     })
-}
-
-/// What tiles may have together that stand out over a picture of `limit`
-/// pixels: a row and a column of them.
-fn coded_limit(limit: u64, layer: &Layer<'_>) -> u64 {
-    if layer.tiles.len() == 1 {
-        return limit;
-    }
-    let Size { width, height } = layer.tile;
-    let margin = u64::from(layer.size.width) * u64::from(height)
-        + u64::from(layer.size.height) * u64::from(width)
-        + layer.tile.pixels();
-    // A tile far larger than the picture is no margin.
-    limit.saturating_add(margin.min(limit))
 }
 
 /// Range and matrix, by the container or else by the bit stream; where

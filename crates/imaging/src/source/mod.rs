@@ -130,6 +130,16 @@ fn turned_by(exif: Option<&[u8]>) -> Orientation {
     exif.map_or(Orientation::UPRIGHT, |bytes| Exif::read(bytes).orientation)
 }
 
+/// What the tiles of a picture of `size` may have together where a picture may
+/// have `limit` pixels: they stand out over it by a row and a column of them.
+fn tiled_limit(limit: u64, size: Size, tile: Size) -> u64 {
+    let margin = u64::from(size.width) * u64::from(tile.height)
+        + u64::from(size.height) * u64::from(tile.width)
+        + tile.pixels();
+    // A tile far larger than the picture is no margin.
+    limit.saturating_add(margin.min(limit))
+}
+
 /// Refuses a value over its limit, naming both.
 pub(crate) fn at_most(
     which: Limit,

@@ -3,7 +3,7 @@
 //! tiles lie; refuses what cannot be decoded, and cameras' raw files, which are
 //! TIFFs inside and whose first page is a thumbnail.
 
-use super::{Kind, Source, at_most};
+use super::{Kind, Source, at_most, tiled_limit};
 use crate::colour::ColourSpace;
 use crate::error::Limit;
 use crate::picture::{Depth, Layout};
@@ -152,6 +152,13 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
     // The strips are counted next, and their number follows from the size.
     at_most(Limit::Pixels, "the picture", size.pixels(), limits.pixels, "pixels")?;
     let header = header(&file, &page, size)?;
+    if header.tiled {
+        // Tiles are unpacked whole, however little of them is the picture's.
+        let (across, down) = header.grid(size);
+        let tiles = (across * down).saturating_mul(header.chunk.pixels());
+        let most = tiled_limit(limits.pixels, size, header.chunk);
+        at_most(Limit::Pixels, "the picture with all of its tiles", tiles, most, "pixels")?;
+    }
     if let Some(tag) = page.cut_off(&[ICC_PROFILE]) {
         return Err(malformed(format!("it is cut off: field {tag} lies behind its end")));
     }
@@ -493,6 +500,31 @@ mod tests {
         let mut many = GREY.to_vec();
         many.push((ROWS_PER_STRIP, 1));
         assert!(matches!(read(&page(&many, &[0; 4]), &Limits::default()), Err(Error::Malformed { .. })));
+    }
+
+    /// 1,000 tiles of 16 × 1,000,000, of each of which one row is the picture's.
+    #[test]
+    fn tiles_that_dwarf_their_picture_are_refused() {
+        let (width, tiles) = (16_000, 1_000_u32);
+        let mut fields =
+            vec![(IMAGE_WIDTH, width), (IMAGE_LENGTH, 1), (BITS_PER_SAMPLE, 8), (PHOTOMETRIC, 1)];
+        fields.extend([(TILE_WIDTH, 16), (TILE_LENGTH, 1_000_000), (COMPRESSION, 8)]);
+        let mut bytes = page(&fields, &[]);
+        // The offsets and lengths of the tiles stand behind the directory.
+        let lists = bytes.len() as u32;
+        for (tag, list) in [(TILE_OFFSETS, lists), (TILE_BYTE_COUNTS, lists + 4 * tiles)] {
+            let replaced = if tag == TILE_OFFSETS { STRIP_OFFSETS } else { STRIP_BYTE_COUNTS };
+            let entry = bytes.chunks(2).position(|two| two == replaced.to_le_bytes()).unwrap() * 2;
+            bytes[entry..entry + 2].copy_from_slice(&tag.to_le_bytes());
+            bytes[entry + 4..entry + 8].copy_from_slice(&tiles.to_le_bytes());
+            bytes[entry + 8..entry + 12].copy_from_slice(&list.to_le_bytes());
+        }
+        bytes.extend(std::iter::repeat_n(8_u32.to_le_bytes(), tiles as usize).flatten());
+        bytes.extend(std::iter::repeat_n(8_u32.to_le_bytes(), tiles as usize).flatten());
+        match read(&bytes, &Limits::default()) {
+            Err(Error::OverLimit { which: Limit::Pixels, .. }) => {}
+            other => panic!("{:?}", other.map(|source| source.stored)),
+        }
     }
 
     proptest! {

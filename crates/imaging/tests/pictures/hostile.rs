@@ -37,13 +37,19 @@ fn what_is_cut_off_is_refused() {
     }
 }
 
-#[test]
-fn flipped_bits_are_answered() {
+/// One small print: what is tested is the way to the pixels, and encoders of
+/// full effort would take most of the time.
+fn small_print() -> Recipe {
+    let output = "[[output]]\nkey = \"{key}\"\nformat = \"png\"\neffort = 0\nresize = { width = 16 }\n";
+    Recipe::parse(&(corpus::head() + output)).unwrap()
+}
+
+fn flip_bits(flips: usize) {
+    let recipe = small_print();
+    let limits = Limits { pixels: 4_000_000, side: 4_000, ..recipe.limits };
     for case in corpus::cases() {
-        let recipe = Recipe::parse(&case.recipe).unwrap();
-        let limits = Limits { pixels: 4_000_000, side: 4_000, ..recipe.limits };
         let mut random = Random(0x9e37_79b9_7f4a_7c15 ^ case.input.len() as u64);
-        for flip in 0..50 {
+        for flip in 0..flips {
             let mut bytes = case.input.clone();
             // Headers break in more ways than pixels do.
             let reach = if flip % 2 == 0 { bytes.len().min(200) } else { bytes.len() };
@@ -54,6 +60,88 @@ fn flipped_bits_are_answered() {
             }
         }
     }
+}
+
+#[test]
+fn flipped_bits_are_answered() {
+    flip_bits(12);
+}
+
+/// Numbers that sizes, counts and offsets are compared with.
+const EDGES: [u32; 12] =
+    [0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fff_ffff, 0x8000_0000, u32::MAX];
+
+/// A file after one to eight damages: bits, numbers of any size and order, bytes
+/// cut out, said twice, or taken from another file.
+fn mutated(bytes: &[u8], other: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    for _ in 0..=random.below(8) {
+        if out.len() < 8 {
+            break;
+        }
+        let reach = if random.below(2) == 0 { out.len().min(400) } else { out.len() };
+        let at = random.below(reach);
+        let length = random.below(out.len() - at).min(1 << random.below(10));
+        match random.below(7) {
+            0 => out[at] ^= 1 << random.below(8),
+            1 => out[at] = random.below(256) as u8,
+            2 => {
+                let edge = EDGES[random.below(EDGES.len())];
+                let four = if random.below(2) == 0 { edge.to_be_bytes() } else { edge.to_le_bytes() };
+                let count = [1, 2, 4][random.below(3)].min(out.len() - at);
+                let from = if random.below(2) == 0 { 0 } else { 4 - count };
+                out[at..at + count].copy_from_slice(&four[from..from + count]);
+            }
+            3 => drop(out.drain(at..at + length)),
+            4 => {
+                let again = out[at..at + length].to_vec();
+                out.splice(at..at, again);
+            }
+            5 => {
+                let from = random.below(other.len());
+                let part = &other[from..(from + length).min(other.len())];
+                out.splice(at..(at + part.len()).min(out.len()), part.iter().copied());
+            }
+            _ => out.truncate(at),
+        }
+    }
+    out
+}
+
+/// Every print that takes a way of its own through the pixels.
+fn many_prints() -> Recipe {
+    let outputs = [
+        "format = \"png\"\neffort = 0\nresize = { width = 20, height = 30, fit = \"contain\" }\ncolour = \"keep\"",
+        "pixelate = { cells = 7 }\nformat = \"jpeg\"\nmetadata = \"all\"",
+        "trim = true\nrotate = 90\nrounded = \"50%\"\nformat = \"webp\"\neffort = 0\nresize = { width = 24 }",
+    ];
+    let text = outputs.iter().enumerate().map(|(i, f)| format!("[[output]]\nkey = \"{i}/{{key}}\"\n{f}\n"));
+    Recipe::parse(&(corpus::head() + &text.collect::<String>())).unwrap()
+}
+
+#[test]
+#[ignore = "minutes; `make soak` runs it"]
+fn very_much_damage_is_answered() {
+    let (recipe, cases) = (many_prints(), corpus::cases());
+    let limits = Limits { pixels: 1_000_000, side: 4_000, frames: 20, ..recipe.limits };
+    let mut slowest = (std::time::Duration::ZERO, String::new());
+    for (number, case) in cases.iter().enumerate() {
+        let other = &cases[(number * 7 + 3) % cases.len()];
+        let mut random = Random(0x2545_f491_4f6c_dd1d ^ number as u64);
+        for round in 0..500 {
+            let bytes = mutated(&case.input, &other.input, &mut random);
+            let start = std::time::Instant::now();
+            let answer = attempt(&bytes, &recipe, &limits);
+            let name = format!("{} damaged for the {round}th time", case.name);
+            if let Err(error @ Error::Codec { .. }) = answer {
+                std::fs::write(std::env::temp_dir().join("minilab-damaged"), &bytes).unwrap();
+                panic!("{name}: {error}; the picture is minilab-damaged in the folder of temporary files");
+            }
+            slowest = slowest.max((start.elapsed(), name));
+        }
+    }
+    println!("the slowest took {:?}: {}", slowest.0, slowest.1);
+    assert!(slowest.0.as_secs() < 10, "{slowest:?}");
 }
 
 fn zlib(bytes: &[u8]) -> Vec<u8> {

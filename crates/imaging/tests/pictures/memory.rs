@@ -94,6 +94,27 @@ fn pixels(picture: &[u8], width: u32) -> Vec<u8> {
     rgb
 }
 
+/// Samples without any order: what every encoder makes the most of.
+fn noise(count: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 24) as u8
+    };
+    std::iter::repeat_with(next).take(count).collect()
+}
+
+fn rgba_png(rgba: &[u8], width: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, width, rgba.len() as u32 / 4 / width);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_compression(png::Compression::Fastest);
+    encoder.write_header().unwrap().write_image_data(rgba).unwrap();
+    out
+}
+
 /// An uncompressed Windows bitmap of 24 bits, top down.
 fn bmp(rgb: &[u8], width: usize) -> Vec<u8> {
     let height = rgb.len() / 3 / width;
@@ -181,7 +202,34 @@ fn no_job_takes_more_memory_than_was_predicted() {
         ("whole", head() + &whole),
         ("operations", head() + &operations),
     ];
-    let jobs = pictures.iter().flat_map(|picture| recipes.iter().map(move |recipe| (picture, recipe)));
+    // Encoders on their own, with what takes the most of them.
+    let hardest = [
+        "format = \"jpeg\"\nquality = 100\neffort = 9",
+        "format = \"png\"\ncolours = 256",
+        "format = \"png\"\neffort = 4",
+        "format = \"gif\"",
+        "format = \"webp\"\nquality = 89",
+        "format = \"webp\"\nquality = 100",
+        "format = \"webp\"\nlossless = true",
+        "format = \"avif\"\nquality = 89\neffort = 0",
+        "format = \"avif\"\nquality = 100\neffort = 0",
+        "format = \"jxl\"\nlossless = true\neffort = 0",
+    ]
+    .map(|fields| (fields.replace('\n', " "), head() + &output("p", fields)));
+    let noisy = [
+        ("noise.bmp", bmp(&noise(1600 * 1000 * 3), 1600)),
+        ("noise.png", rgba_png(&noise(1600 * 1000 * 4), 1600)),
+    ]
+    .map(|(name, bytes)| {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    });
+    let recipes = recipes.map(|(name, recipe)| (name.to_owned(), recipe));
+    let jobs = pictures
+        .iter()
+        .flat_map(|picture| recipes.iter().map(move |recipe| (picture, recipe)))
+        .chain(noisy.iter().flat_map(|picture| hardest.iter().map(move |recipe| (picture, recipe))));
     let jobs = Mutex::new(jobs);
     let over = Mutex::new(Vec::new());
     // Each in a process of its own, two at a time.

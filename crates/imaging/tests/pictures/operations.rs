@@ -260,6 +260,28 @@ fn the_smallest_format_of_the_asked_quality_is_taken() {
     assert_eq!(made[0].key, format!("auto/a.{}", smaller.format.extension()));
 }
 
+/// Coloured noise: halved chroma cannot hold it, and whole chroma of quality 90
+/// scores far more than was asked for.
+#[test]
+fn a_target_between_halved_and_whole_chroma_is_met() {
+    let mut state = 7_u32;
+    let mut samples = Vec::new();
+    for i in 0..256 * 192_u32 {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let base = 60 + i % 256 / 4;
+        samples.extend([16, 20, 24].map(|shift| (base + (state >> shift & 63)) as u8));
+    }
+    let picture = png_of(256, 192, png::ColorType::Rgb, png::BitDepth::Eight, &samples);
+    let sizes = |fields: &str| {
+        let fields = format!("[[output]]\nkey = \"p/{{key}}\"\nformat = \"jpeg\"\n{fields}\n");
+        prints(&picture, &recipe(&fields), "x").remove(0).bytes.len()
+    };
+    let (halved, whole) = (sizes("quality = 89"), sizes("quality = 90"));
+    let met = sizes("quality = \"auto\"\ntarget = 75");
+    assert!(met < whole, "{halved} at 89, {met}, {whole} at 90");
+    assert!(met > halved / 2, "{halved} at 89, {met}, {whole} at 90");
+}
+
 #[test]
 fn kept_colours_keep_their_profile() {
     for (case, file) in [("p3_jpeg", "input.jpg"), ("p3_png", "input.png"), ("p3_webp", "input.webp")] {

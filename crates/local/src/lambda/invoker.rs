@@ -334,7 +334,9 @@ impl Invoker {
     pub async fn enqueue_all(self: &Arc<Self>, payloads: Vec<Vec<u8>>) -> rusqlite::Result<()> {
         let function = self.function().to_owned();
         self.write(move |tx| {
-            payloads.iter().try_for_each(|payload| queue::enqueue(tx, &function, payload, now_ms()).map(drop))
+            payloads
+                .iter()
+                .try_for_each(|payload| queue::enqueue(tx, &function, payload, now_ms(), None).map(drop))
         })
         .await?;
         self.changed();
