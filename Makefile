@@ -5,7 +5,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 MINILAB := $(TARGET)/release/minilab
 PYTEST := .tools/venv/bin/python -m pytest -q
 
-.PHONY: demo test build setup lint audit rust-test python-test deploy-test deploy-check package bench soak fuzz clean
+.PHONY: demo test build setup lint audit rust-test python-test deploy-test deploy-check package guard bench soak fuzz clean
 
 # The main job on the bundled photographs, through the whole small cloud.
 demo: build
@@ -52,16 +52,24 @@ audit:
 	tools/setup-lint.sh
 	.tools/bin/cargo-deny --locked check advisories
 
-# dist/bootstrap.zip for Lambda's provided.al2023.
+# dist/bootstrap.zip for Lambda's provided.al2023. Naming both packages gives the
+# dependencies the features they have in `build`, so that they are compiled once.
 package:
-	tools/setup.sh build
-	$(CARGO) build --locked --release -p minilab-lambda --bin bootstrap
-	python3 tools/package.py $(TARGET)/release/bootstrap dist/bootstrap.zip
+	tools/setup.sh package
+	$(CARGO) build --locked --release -p minilab -p minilab-lambda --bin bootstrap
+	.tools/package-venv/bin/python tools/package.py $(TARGET)/release/bootstrap dist/bootstrap.zip
+
+# Instructions of a fixed set of jobs against bench/instructions.json; a change
+# over 3 % fails. MINILAB_BLESS=1 records them anew.
+guard:
+	tools/setup.sh guard
+	$(CARGO) build --locked --release -p minilab -p minilab-imaging --example bench_job
+	python3 bench/guard.py $(TARGET)/release/examples/bench_job
 
 # Side by side with sharp, Pillow and others; writes docs/benchmarks.md.
 bench: build
-	$(CARGO) build --locked --release -p minilab-lambda --bin bootstrap
-	$(CARGO) build --locked --release -p minilab-imaging --example bench_job
+	$(CARGO) build --locked --release -p minilab -p minilab-lambda --bin bootstrap
+	$(CARGO) build --locked --release -p minilab -p minilab-imaging --example bench_job
 	bench/setup.sh
 	.tools/bench-venv/bin/python bench/run.py --target $(TARGET)/release
 

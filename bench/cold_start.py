@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -75,7 +76,8 @@ def once(command: tuple[str, ...]) -> dict[str, float]:
             status = Path(f"/proc/{process.pid}/status").read_text()
             peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
         finally:
-            process.kill()
+            # Popen.kill would reap a process that has ended, and its figures with it.
+            os.kill(process.pid, signal.SIGKILL)
             _, _, usage = os.wait4(process.pid, 0)
             process.returncode = 0
             server.finished.set()

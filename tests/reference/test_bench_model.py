@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench"))
 
 import contenders  # noqa: E402  (bench/ is no package)
 import cost  # noqa: E402
+import guard  # noqa: E402
 import plots  # noqa: E402
 import report  # noqa: E402
 
@@ -120,3 +121,26 @@ def test_every_target_names_a_contender_of_its_job() -> None:
         names = {peer.name for peer in contenders.PEERS if peer.job == job} | (cold if job == "cold start" else set())
         for target in listed:
             assert target.against in (None, contenders.BEST) or target.against in names, target
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (1_030, []),
+        (970, []),
+        (1_031, ["widths: 1,031 instructions, 3.1% more than the recorded 1,000"]),
+        (969, ["widths: 969 instructions, 3.1% fewer than the recorded 1,000"]),
+    ],
+)
+def test_a_change_of_more_than_three_per_cent_is_named_with_its_figure(found: int, said: list[str]) -> None:
+    assert guard.changes({"widths": 1_000}, {"widths": found}) == said
+
+
+def test_a_job_that_was_never_counted_is_named() -> None:
+    assert guard.changes({}, {"png": 7}) == ["png: 7 instructions, none recorded"]
+
+
+def test_counts_of_another_toolchain_are_not_compared_and_the_reason_is_told() -> None:
+    assert guard.differences({"rustc": "1.95.0"}, {"rustc": "1.95.0"}) == []
+    (reason,) = guard.differences({"rustc": "1.95.0", "simd": "avx2"}, {"rustc": "1.96.0", "simd": "avx2"})
+    assert reason == "rustc is '1.96.0', recorded with '1.95.0'"

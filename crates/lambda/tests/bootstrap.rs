@@ -292,3 +292,20 @@ fn a_wrong_configuration_is_told_to_the_platform_and_ends_with_status_2() {
     assert_eq!(status, Some(2));
     assert!(err.contains("the recipe in MINILAB_RECIPE is not valid"), "{err}");
 }
+
+/// The glibc of `provided.al2023`. A debug build asks for the same functions as
+/// the one that is packaged; tools/package.py looks at that one again.
+#[cfg(target_env = "gnu")]
+#[test]
+fn the_bootstrap_needs_no_newer_glibc_than_lambda_has() {
+    const LAMBDA: (u32, u32) = (2, 34);
+    let binary = std::fs::read(env!("CARGO_BIN_EXE_bootstrap")).expect("built");
+    let versions: Vec<(u32, u32)> = binary
+        .split(|byte| *byte == 0)
+        .filter_map(|text| std::str::from_utf8(text).ok()?.strip_prefix("GLIBC_")?.split_once('.'))
+        .filter_map(|(major, minor)| Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?)))
+        .collect();
+    assert!(versions.len() > 1, "the versions are plain text in the dynamic string table");
+    let newest = versions.iter().max().expect("not empty");
+    assert!(*newest <= LAMBDA, "needs glibc {newest:?}: see crates/lambda/src/glibc.c");
+}

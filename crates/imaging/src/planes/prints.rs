@@ -23,6 +23,11 @@ impl Print {
     pub(crate) fn ratio(&self) -> f64 {
         (self.crop.width / f64::from(self.width)).min(self.crop.height / f64::from(self.height))
     }
+
+    /// Whether it has more columns or rows than what it shows.
+    fn is_enlarged(&self) -> bool {
+        self.ratio() < 1.0
+    }
 }
 
 /// Least ratio between two prints that are made from one another.
@@ -90,7 +95,8 @@ pub(crate) fn make_prints(
 type Step = (usize, Option<usize>);
 
 /// Prints from largest to smallest, each from the smallest earlier one that
-/// shows the same part and is at least [`CASCADE`] times as large.
+/// shows the same part and is at least [`CASCADE`] times as large. Never from
+/// an enlarged one, which has nothing that the picture has not.
 fn cascade(prints: &[Print]) -> Vec<Step> {
     let mut order: Vec<usize> = (0..prints.len()).collect();
     order.sort_by(|&a, &b| prints[a].ratio().total_cmp(&prints[b].ratio()));
@@ -100,6 +106,7 @@ fn cascade(prints: &[Print]) -> Vec<Step> {
         let parent = steps.iter().rposition(|&(larger, _)| {
             let larger = &prints[larger];
             larger.crop == print.crop
+                && !larger.is_enlarged()
                 && larger.subsampling == print.subsampling
                 && f64::from(larger.width) >= CASCADE * f64::from(print.width)
                 && f64::from(larger.height) >= CASCADE * f64::from(print.height)

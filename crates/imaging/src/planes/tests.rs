@@ -124,6 +124,31 @@ fn every_print_is_made_once_whatever_the_threads() {
 }
 
 #[test]
+fn a_smaller_print_is_not_made_from_an_enlarged_one() {
+    // Stripes of one sample: what is enlarged first loses contrast on the way down.
+    let mut source = Planes::uninitialised(64, 64, Subsampling::Gray, Vec::new());
+    source.samples_mut().iter_mut().zip(0_u32..).for_each(|(sample, at)| *sample = (at % 3 * 127) as u8);
+    let print = |side| Print {
+        crop: CropBox::whole(64, 64),
+        width: side,
+        height: side,
+        subsampling: Subsampling::Gray,
+    };
+    let made = |prints: &[Print]| {
+        let last = Mutex::new(None);
+        make_prints(&source, (64, 64), Scale::Full, Orientation::UPRIGHT, prints, 1, &|index, planes| {
+            if index + 1 == prints.len() {
+                *last.lock().expect("unpoisoned") = Some(planes.clone());
+            }
+            Ok(())
+        })
+        .expect("made");
+        last.into_inner().expect("unpoisoned").expect("every print is made")
+    };
+    assert_eq!(made(&[print(128), print(40)]), made(&[print(40)]));
+}
+
+#[test]
 fn an_error_of_one_print_is_the_error_of_all() {
     let source = Planes::from_rgb(&gradient(40, 30), 40, 30, Subsampling::S420);
     let print = Print { crop: CropBox::whole(40, 30), width: 20, height: 15, subsampling: Subsampling::S420 };

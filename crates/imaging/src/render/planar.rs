@@ -59,29 +59,16 @@ fn prints(
     let (mosaics, resized): (Vec<&PrintPlan<'_>>, Vec<_>) =
         plan.prints.iter().partition(|print| print.is_whole_mosaic(source.seen()));
 
-    let make = |some: &[&PrintPlan<'_>]| {
-        let converts = |print: &PrintPlan<'_>| conversion.is_some() && !print.keeps_colour();
-        let prints: Vec<Print> = some.iter().map(|print| planar_print(print, converts(print))).collect();
-        make_prints(planes, full, scale, source.orientation, &prints, counter.threads, &|index, planes| {
-            let print = some[index];
-            let conversion = conversion.as_ref().filter(|_| converts(print));
-            if print.placement.turn == Orientation::UPRIGHT {
-                return one(counter, print, planes, conversion);
-            }
-            one(counter, print, &planes.clone().oriented(print.placement.turn), conversion)
-        })
-    };
-    // A smaller print is never made from an enlarged one, which has nothing
-    // that the picture has not.
-    let (enlarged, reduced): (Vec<_>, Vec<_>) = resized.into_iter().partition(|print| {
-        let placement = &print.placement;
-        f64::from(placement.scaled.width) > placement.crop.width
-            || f64::from(placement.scaled.height) > placement.crop.height
-    });
-    make(&reduced)?;
-    for print in enlarged {
-        make(&[print])?;
-    }
+    let converts = |print: &PrintPlan<'_>| conversion.is_some() && !print.keeps_colour();
+    let listed: Vec<Print> = resized.iter().map(|print| planar_print(print, converts(print))).collect();
+    make_prints(planes, full, scale, source.orientation, &listed, counter.threads, &|index, planes| {
+        let print = resized[index];
+        let conversion = conversion.as_ref().filter(|_| converts(print));
+        if print.placement.turn == Orientation::UPRIGHT {
+            return one(counter, print, planes, conversion);
+        }
+        one(counter, print, &planes.clone().oriented(print.placement.turn), conversion)
+    })?;
 
     if mosaics.is_empty() {
         return Ok(());
