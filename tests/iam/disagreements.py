@@ -74,6 +74,19 @@ ROWS = [
         lambda case: has_operator(case, "IpAddress", "0.0.0.0/0") or has_operator(case, "NotIpAddress", "0.0.0.0/0"),
     ),
     Row(
+        "a single IPv4 address beside an IPv6 caller",
+        f"{GUIDE}reference_policies_elements_condition_operators.html#Conditions_IPAddress",
+        "203.0.113.9 means 203.0.113.9/32, which no IPv6 address lies in; the other finds 2001:db8::1 in it.",
+        lambda case: ":" in case["context"].get("aws:SourceIp", "")
+        and (has_operator(case, "IpAddress", "203.0.113.9") or has_operator(case, "NotIpAddress", "203.0.113.9")),
+    ),
+    Row(
+        "an escaped asterisk in StringEquals",
+        f"{GUIDE}reference_policies_variables.html#policy-vars-specialchars",
+        "${*} stands for the character * wherever a variable may stand; the other leaves it as it is in StringEquals.",
+        lambda case: has_operator(case, "String", "pr${*}"),
+    ),
+    Row(
         "an empty value and a default",
         f"{GUIDE}reference_policies_variables.html#policy-vars-default-values",
         "A default stands in for a key that the request does not carry; the other takes it for an empty value too.",

@@ -17,7 +17,7 @@ import pytest
 from disagreements import ROWS
 
 HERE = Path(__file__).resolve().parent
-CASES = int(os.environ.get("MINILAB_IAM_CASES", "2000"))
+CASES = int(os.environ.get("MINILAB_IAM_CASES", "4000"))
 SEED = int(os.environ.get("MINILAB_IAM_SEED", "1"))
 
 
