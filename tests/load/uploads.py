@@ -97,9 +97,24 @@ def memory(pid: int) -> float:
     return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
 
 
-def state(console: http.client.HTTPConnection) -> dict:
-    console.request("GET", "/api/state")
-    return json.loads(console.getresponse().read())
+class Console:
+    """The console's interface, with the token of the link that `minilab up` prints."""
+
+    def __init__(self, ready: dict) -> None:
+        link = urllib.parse.urlsplit(ready["console"])
+        token = urllib.parse.parse_qs(link.query)["token"][0]
+        self.connection = http.client.HTTPConnection(link.netloc, timeout=300)
+        self.headers = {"Authorization": f"Bearer {token}"}
+
+    def get(self, path: str) -> http.client.HTTPResponse:
+        self.connection.request("GET", path, headers=self.headers)
+        answer = self.connection.getresponse()
+        if answer.status != 200:
+            raise OSError(f"the console answers {answer.status} to {path}")
+        return answer
+
+    def state(self) -> dict:
+        return json.loads(self.get("/api/state").read())
 
 
 def quantile(values: list[float], share: float) -> float:
@@ -140,10 +155,7 @@ class Load:
 
     def listen(self) -> None:
         """The console's stream tells when an invocation is over: by then its prints are written."""
-        address = urllib.parse.urlsplit(self.ready["console"]).netloc
-        stream = http.client.HTTPConnection(address, timeout=300)
-        stream.request("GET", "/api/events")
-        answer = stream.getresponse()
+        answer = Console(self.ready).get("/api/events")
         while not self.over.is_set():
             line = answer.readline()
             if line.startswith(b"data:") and b'"type":"finished"' in line:
@@ -154,12 +166,11 @@ class Load:
 
     def look(self) -> None:
         """Memory and the console, four times a second."""
-        address = urllib.parse.urlsplit(self.ready["console"]).netloc
-        console = http.client.HTTPConnection(address, timeout=300)
+        console = Console(self.ready)
         while not self.over.wait(0.25):
             self.memories.append(memory(self.pid))
             begun = time.monotonic()
-            state(console)
+            console.state()
             self.states.append(time.monotonic() - begun)
 
     def run(self, clients: int) -> dict:
@@ -172,11 +183,11 @@ class Load:
         for thread in uploaders:
             thread.join()
         uploading = time.monotonic() - begun
-        console = http.client.HTTPConnection(urllib.parse.urlsplit(self.ready["console"]).netloc, timeout=300)
-        while any(state(console)["queue"][name] for name in ("queued", "running", "waiting")):
+        console = Console(self.ready)
+        while any(console.state()["queue"][name] for name in ("queued", "running", "waiting")):
             time.sleep(0.1)
         printing = time.monotonic() - begun
-        failed = state(console)["queue"]["failed"]
+        failed = console.state()["queue"]["failed"]
         self.over.set()
         found = set(Client(self.ready).keys("load-processed"))
         missing = [f"{kind}/{key}.jpg" for key in self.uploaded for kind in PRINTS if f"{kind}/{key}.jpg" not in found]

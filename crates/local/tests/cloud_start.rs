@@ -353,7 +353,7 @@ async fn a_console_that_connects_again_neither_loses_nor_repeats_an_event() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     cloud.invoke(json!({}).to_string()).await;
     cloud.shutdown().await;
-    let text = |(status, body): (u16, Vec<u8>)| {
+    let text = |(status, _, body): (u16, String, Vec<u8>)| {
         assert_eq!(status, 200);
         String::from_utf8(body).unwrap()
     };
