@@ -119,7 +119,7 @@ impl Pipeline {
         let clock = SystemClock::start();
         let handler = Handler::new(Arc::new(recipe), limits, store, renderer, clock, Options::default());
         let reconcile = async |key: &str| {
-            let outcome = handler.reconcile(key, Duration::from_hours(1)).await;
+            let outcome = Box::pin(handler.reconcile(key, Duration::from_hours(1))).await;
             outcome.map(|outcome| outcome.state).map_err(|failure| format!("{key}: {failure}"))
         };
         let steps: [(&str, Option<&'static [u8]>, usize); 8] = [

@@ -330,8 +330,11 @@ impl At<'_> {
             SdkError::TimeoutError(_) => self.fail(Cause::TimedOut, ""),
             SdkError::DispatchFailure(failure) if failure.is_timeout() => self.fail(Cause::TimedOut, ""),
             SdkError::DispatchFailure(failure) => {
-                let detail = failure.as_connector_error().map(|error| root(error)).unwrap_or_default();
-                self.fail(Cause::Unavailable, detail)
+                let error = failure.as_connector_error();
+                let detail = error.map(|error| root(error)).unwrap_or_default();
+                // A connection that breaks may have carried the whole request.
+                let sent = error.is_none_or(|error| !was_refused(error));
+                self.fail(if sent { Cause::TimedOut } else { Cause::Unavailable }, detail)
             }
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
@@ -351,6 +354,19 @@ impl At<'_> {
             other => self.fail(Cause::Other, root(other)),
         }
     }
+}
+
+/// Whether no connection came about, so that nothing was sent.
+fn was_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind;
+    std::iter::successors(Some(error), |error| error.source()).any(|error| {
+        error.downcast_ref::<std::io::Error>().is_some_and(|error| {
+            matches!(
+                error.kind(),
+                ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+            )
+        })
+    })
 }
 
 /// The innermost error: the one that says what happened.

@@ -34,9 +34,8 @@ fn explore(seeds: std::ops::Range<u64>) {
     let count = seeds.end - seeds.start;
     for seed in seeds {
         let mut world = World::new(Choices::seeded(seed), None);
-        if world.settle().is_err() {
-            panic!("{}", report(seed, None).expect("it fails again"));
-        }
+        let settled = world.settle();
+        assert!(settled.is_ok(), "{}", report(seed, None).unwrap_or_default());
         steps += world.steps;
         gave_up += world.gave_up;
     }

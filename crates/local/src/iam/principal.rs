@@ -141,15 +141,15 @@ impl Principals {
             return self.names.iter().filter_map(|name| name.matches(caller)).max();
         }
         // The account is looked at first, then the user or role within: each
-        // must be excepted, or the caller is denied.
-        let excepted = !bounded
-            && match caller {
+        // must be excepted, or the caller is denied. A caller with a boundary
+        // is denied whatever is listed, `*` included.
+        let listed = self.names.contains(&Name::Everyone)
+            || match caller {
                 Caller::Anonymous | Caller::Root { .. } | Caller::Service(_) => named(Named::Directly),
                 Caller::User { .. } => named(Named::Account) && named(Named::Directly),
                 Caller::Session { .. } => named(Named::Account) && named(Named::Role),
             };
-        let everyone = self.names.contains(&Name::Everyone);
-        (!excepted && !everyone).then_some(Named::Directly)
+        (bounded || !listed).then_some(Named::Directly)
     }
 }
 
@@ -345,6 +345,7 @@ mod tests {
             (json!([root, role]), [true, false, true, false, true]),
             (json!([root, session]), [true, false, true, true, true]),
             (json!([root, role, session]), [true, false, true, false, true]),
+            (json!(["*"]), [false; 5]),
         ] {
             let principals = parse("NotPrincipal", &json!({ "AWS": names }), Effect::Deny).unwrap();
             for (caller, denied) in callers().iter().zip(denied) {
