@@ -346,7 +346,7 @@ impl Samples for Planes {
 /// Bytes that [`encode`] takes beside the picture given to it, the file
 /// included, with `chroma` at most. Measured; see the tests. With whole chroma
 /// rav1e's symbols are most of it: noise takes 110 bytes a pixel at quality 90,
-/// 145 at 95, 220 at 100. With halved chroma 40, its transparency included.
+/// 145 at 95, 220 at 100.
 pub(crate) fn memory(pixels: u64, layout: Layout, quality: u8, chroma: Subsampling) -> u64 {
     let bytes = match (layout, chroma, quality) {
         (Layout::Grey, _, ..WHOLE_CHROMA) => 32,
