@@ -112,7 +112,8 @@ impl Workers {
     pub(crate) async fn reconcile(&self, key: &str) -> Done {
         let handler = self.queue.lock().await.recv().await;
         let Some(handler) = handler else { unreachable!("the sender is ours") };
-        let result = handler.reconcile(key, handler.clock().now() + LONGEST).await;
+        // On the heap, so that every future that awaits it stays small.
+        let result = Box::pin(handler.reconcile(key, handler.clock().now() + LONGEST)).await;
         let _ = self.free.send(handler).await;
         Done::of(key, result)
     }

@@ -112,9 +112,8 @@ pub(crate) fn segments(attached: &Attached) -> AppSegments<'_> {
 /// may take twice the memory, and no middling score needs it.
 pub(crate) fn searches(format: Format, target: f64) -> Vec<(Subsampling, RangeInclusive<u8>)> {
     match format {
-        Format::Jpeg => vec![(Subsampling::S420, 1..=89), (Subsampling::S444, 30..=100)],
         Format::Avif if target <= 85.0 => vec![(Subsampling::S420, 1..=89), (Subsampling::S444, 30..=89)],
-        Format::Avif => vec![(Subsampling::S420, 1..=89), (Subsampling::S444, 30..=100)],
+        Format::Jpeg | Format::Avif => vec![(Subsampling::S420, 1..=89), (Subsampling::S444, 30..=100)],
         _ => vec![(Subsampling::S420, 1..=100)],
     }
 }
