@@ -71,6 +71,33 @@ def test_the_acl_that_holds_anyway_is_accepted(s3, bucket, key, acl) -> None:
     s3.put_object_acl(Bucket=bucket, Key=key, ACL=acl)
 
 
+def test_the_acl_that_was_read_can_be_sent_back(s3, bucket, key) -> None:
+    s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    for get, put, names in [
+        (s3.get_bucket_acl, s3.put_bucket_acl, {"Bucket": bucket}),
+        (s3.get_object_acl, s3.put_object_acl, {"Bucket": bucket, "Key": key}),
+    ]:
+        found = get(**names)
+        put(**names, AccessControlPolicy={"Owner": found["Owner"], "Grants": found["Grants"]})
+
+
+@pytest.mark.parametrize("grant", ["another-account", "everyone", "read-only", "one-more", "none"])
+def test_a_document_that_grants_otherwise_is_refused(s3, bucket, key, grant) -> None:
+    s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    owner = s3.get_object_acl(Bucket=bucket, Key=key)["Owner"]
+    own = {"Grantee": {"Type": "CanonicalUser", "ID": owner["ID"]}, "Permission": "FULL_CONTROL"}
+    everyone = {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}
+    grants = {
+        "another-account": [own | {"Grantee": {"Type": "CanonicalUser", "ID": "999999999999"}}],
+        "everyone": [own | {"Grantee": everyone}],
+        "read-only": [own | {"Permission": "READ"}],
+        "one-more": [own, {"Grantee": everyone, "Permission": "READ"}],
+        "none": [],
+    }[grant]
+    acl = {"Owner": owner, "Grants": grants}
+    assert refused(s3.put_object_acl, Bucket=bucket, Key=key, AccessControlPolicy=acl) == "400 AccessControlListNotSupported"
+
+
 @pytest.mark.parametrize("acl", ["public-read", "public-read-write", "authenticated-read"])
 def test_other_acls_are_refused(s3, bucket, key, acl) -> None:
     s3.put_object(Bucket=bucket, Key=key, Body=b"")

@@ -8,10 +8,9 @@ that belong together go through one process.
 import json
 import os
 import random
-import signal
 import struct
 import subprocess
-import time
+import sys
 import zlib
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -75,22 +74,14 @@ def run(minilab: Path, folder: Path, seconds: float) -> tuple[int, int, list[dic
     (folder / "recipe.toml").write_text(RECIPE, encoding="utf-8")
     command = [minilab, "render", "--json", "--config", folder / "recipe.toml", "--out", folder / "out", folder / "in"]
     cores = sorted(os.sched_getaffinity(0))[:WORKERS]
+    launcher = [sys.executable, Path(__file__).with_name("measured.py"), str(seconds)]
     with open(folder / "lines", "wb") as lines, open(folder / "errors", "wb") as errors:
-        process = subprocess.Popen(command, stdout=lines, stderr=errors, preexec_fn=lambda: os.sched_setaffinity(0, cores))
-        deadline = time.monotonic() + seconds
-        while True:
-            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            if time.monotonic() > deadline:
-                process.send_signal(signal.SIGKILL)
-                _, status, usage = os.wait4(process.pid, 0)
-                break
-            time.sleep(0.02)
-    # It was waited for here, for the sake of its memory.
-    process.returncode = os.waitstatus_to_exitcode(status)
+        subprocess.run(
+            [*launcher, *command], stdout=lines, stderr=errors, check=True, preexec_fn=lambda: os.sched_setaffinity(0, cores)
+        )
+    status, peak = (folder / "errors").read_text(errors="replace").splitlines()[-1].split()
     answers = [json.loads(line) for line in (folder / "lines").read_text().splitlines()]
-    return process.returncode, usage.ru_maxrss // 1024, answers
+    return int(status), int(peak) // 1024, answers
 
 
 @pytest.mark.parametrize("batch", BATCHES)

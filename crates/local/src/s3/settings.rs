@@ -43,10 +43,12 @@ fn not_configured<T>(code: &'static str, message: &'static str) -> S3Result<T> {
     Err(error)
 }
 
-/// Whether a request sets grants beside a canned ACL.
+/// Whether a request sets grants beside a canned ACL, those excepted that hold anyway: s3cmd copies an object and
+/// then sends back the ACL that it has read (Amazon S3 User Guide, "Disabling ACLs": a document that says the same as
+/// `bucket-owner-full-control` is accepted).
 macro_rules! grants {
-    ($input:expr) => {
-        $input.access_control_policy.is_some()
+    ($service:expr, $input:expr) => {
+        $input.access_control_policy.as_ref().is_some_and(|policy| !$service.holds_anyway(policy))
             || $input.grant_full_control.is_some()
             || $input.grant_read.is_some()
             || $input.grant_read_acp.is_some()
@@ -124,6 +126,17 @@ impl Service {
         }]
     }
 
+    /// Whether an ACL grants its owner everything, and nobody else anything.
+    fn holds_anyway(&self, policy: &d::AccessControlPolicy) -> bool {
+        let account = self.gate.authority.account();
+        let [grant] = policy.grants.as_deref().unwrap_or_default() else { return false };
+        let is_owner = |grantee: &d::Grantee| {
+            grantee.id.as_deref() == Some(account) && grantee.uri.is_none() && grantee.email_address.is_none()
+        };
+        grant.grantee.as_ref().is_some_and(is_owner)
+            && grant.permission.as_ref().is_some_and(|one| one.as_str() == d::Permission::FULL_CONTROL)
+    }
+
     pub(super) async fn do_get_bucket_acl(
         &self,
         req: S3Request<d::GetBucketAclInput>,
@@ -143,7 +156,7 @@ impl Service {
         let input = req.input;
         self.check_owner(input.expected_bucket_owner.as_deref())?;
         self.run(move |storage| storage.bucket(&input.bucket)).await?;
-        let grants = grants!(input);
+        let grants = grants!(self, input);
         refuse_acl(input.acl.as_ref().map(d::BucketCannedACL::as_str), grants)?;
         Ok(S3Response::new(d::PutBucketAclOutput::default()))
     }
@@ -171,7 +184,7 @@ impl Service {
         self.check_owner(input.expected_bucket_owner.as_deref())?;
         self.run(move |storage| storage.object(&input.bucket, &input.key, input.version_id.as_deref()))
             .await?;
-        let grants = grants!(input);
+        let grants = grants!(self, input);
         refuse_acl(input.acl.as_ref().map(d::ObjectCannedACL::as_str), grants)?;
         Ok(S3Response::new(d::PutObjectAclOutput::default()))
     }
