@@ -14,7 +14,8 @@ Image.MAX_IMAGE_PIXELS = 120_000_000
 
 # Pictures of one job count as equally good when ours is at most this much
 # worse, and its files at most this much larger, than a peer's. Where there are
-# scores, these are what counts, and not PSNR and SSIM.
+# scores, these are what counts, and not PSNR and SSIM. A faster peer may not be
+# this much larger either: it has another bargain of time and bytes.
 PSNR_SLACK_DB = 0.5
 SSIM_SLACK = 0.005
 BYTES_SLACK = 1.03
@@ -121,6 +122,9 @@ def inequality(ours: dict, theirs: dict) -> str:
     reasons = []
     if ours["bytes"] > theirs["bytes"] * BYTES_SLACK:
         reasons.append(f"our files are {ours['bytes'] / theirs['bytes'] - 1:.0%} larger")
+    faster = theirs["wall_ms"]["median"] < ours["wall_ms"]["median"]
+    if faster and theirs["bytes"] > ours["bytes"] * BYTES_SLACK:
+        reasons.append(f"their files are {theirs['bytes'] / ours['bytes'] - 1:.0%} larger")
     pairs = list(zip(ours["outputs"], theirs["outputs"], strict=True))
     scored = [pair for pair in pairs if all("score" in file for file in pair)]
     if scored:

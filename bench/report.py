@@ -169,6 +169,7 @@ def page(results: dict) -> str:
         f"`examples/photos/{results['photo']['name']}`, {results['photo']['bytes'] / 1e6:.1f} MB.\n",
         f"Files count as equally good when ours are at most {quality.BYTES_SLACK - 1:.0%} larger, {quality.PSNR_SLACK_DB} dB and "
         f"{quality.SSIM_SLACK} SSIM worse than the peer's, file by file, on luma, against a reference without an encoder; "
+        f"those of a faster peer may not be {quality.BYTES_SLACK - 1:.0%} larger either. "
         "PSNR and SSIM in the tables are those of the worst file. Times hold for this machine; ratios travel better. "
         "`make bench` writes this page.\n",
     ]

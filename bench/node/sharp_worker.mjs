@@ -104,6 +104,8 @@ async function avif(source, options = {}) {
 
 const avif420 = (source) => avif(source, { chromaSubsampling: "4:2:0" });
 
+const avifFast = (source) => avif(source, { chromaSubsampling: "4:2:0", effort: 0 });
+
 async function png(source, options = {}) {
   return { [`${SINGLE_WIDTH}.png`]: await single(source).png(options).toBuffer() };
 }
@@ -120,6 +122,7 @@ const jobs = {
   "webp-tuned": webpTuned,
   avif: (source) => avif(source),
   "avif-420": avif420,
+  "avif-fast": avifFast,
   png: (source) => png(source),
   "png-smaller": pngSmaller,
 };

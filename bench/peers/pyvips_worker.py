@@ -42,10 +42,10 @@ def webp(source: bytes) -> dict[str, bytes]:
     }
 
 
-def avif(source: bytes) -> dict[str, bytes]:
+def avif(source: bytes, effort: int = 4) -> dict[str, bytes]:
     """Chroma is subsampled below quality 90, by default."""
     picture = pyvips.Image.thumbnail_buffer(source, SINGLE_WIDTH)
-    return {f"{SINGLE_WIDTH}.avif": picture.heifsave_buffer(compression="av1", Q=CHOSEN_QUALITY, effort=4)}
+    return {f"{SINGLE_WIDTH}.avif": picture.heifsave_buffer(compression="av1", Q=CHOSEN_QUALITY, effort=effort)}
 
 
 def png(source: bytes) -> dict[str, bytes]:
@@ -53,5 +53,13 @@ def png(source: bytes) -> dict[str, bytes]:
 
 
 serve(
-    {"widths": widths, "widths-tuned": widths_tuned, "cells-tuned": cells, "webp": webp, "avif": avif, "png": png}
+    {
+        "widths": widths,
+        "widths-tuned": widths_tuned,
+        "cells-tuned": cells,
+        "webp": webp,
+        "avif": avif,
+        "avif-fast": lambda source: avif(source, effort=0),
+        "png": png,
+    }
 )

@@ -30,7 +30,7 @@ const WEBP_WIDTHS: [u32; 2] = [1280, 640];
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [job, input, out] = arguments.as_slice() else {
-        return Err("usage: bench_job widths|cells|webp|avif|png|24mp|50mp|100mp INPUT OUT_DIR".into());
+        return Err("usage: bench_job widths|cells|webp|avif|avif-fast|png|24mp|50mp|100mp INPUT OUT_DIR".into());
     };
     let (recipe, limits) = (recipe(job)?, limits(job));
     let picture = std::fs::read(input)?;
@@ -70,6 +70,7 @@ fn recipe(job: &str) -> Result<Recipe, Box<dyn Error>> {
         // Method 4 of libwebp is the default.
         "webp" => ("format = \"webp\"\nquality = 80", &WEBP_WIDTHS),
         "avif" => ("format = \"avif\"\nquality = 60\neffort = 4", &[1280]),
+        "avif-fast" => ("format = \"avif\"\nquality = 60\neffort = 1", &[1280]),
         "png" => ("format = \"png\"", &[1280]),
         other => return Err(format!("unknown job {other:?}").into()),
     };
@@ -88,7 +89,8 @@ fn recipe(job: &str) -> Result<Recipe, Box<dyn Error>> {
 /// The extension that the harness expects of a job's files.
 fn extension(job: &str) -> &str {
     match job {
-        "webp" | "avif" | "png" => job,
+        "webp" | "png" => job,
+        "avif" | "avif-fast" => "avif",
         _ => "jpg",
     }
 }

@@ -108,13 +108,15 @@ struct Bracket {
     /// The closest scores seen below and above the target.
     below: Option<(u8, f64)>,
     above: Option<(u8, f64)>,
+    /// What was the closest before, as long as all scores are on one side.
+    before: Option<(u8, f64)>,
     /// Whether the bracket is to be halved next.
     halve: bool,
 }
 
 impl Bracket {
     fn new(range: RangeInclusive<u8>, target: f64) -> Self {
-        Self { target, low: *range.start(), high: *range.end(), below: None, above: None, halve: false }
+        Self { target, low: *range.start(), high: *range.end(), below: None, above: None, before: None, halve: false }
     }
 
     /// The quality to try; `None` where none is left that could be better.
@@ -122,14 +124,21 @@ impl Bracket {
         if self.low > self.high {
             return None;
         }
-        // Scores lose about as much on the way to 0 as qualities do, and then fall
-        // off a cliff, which must not carry the search away.
-        let far = |score: f64| ((self.target - score).abs() * 1.2).clamp(2.0, 30.0);
+        // Scores lose about as much on the way to 0 as qualities do; of even texture
+        // a third of it, which two scores on one side tell. And then they fall off a
+        // cliff, which must not carry the search away.
+        let far = |quality: u8, score: f64| {
+            let off = (self.target - score).abs();
+            let rate = self.before.map_or(1.2, |(other, then)| {
+                (f64::from(quality) - f64::from(other)).abs() / (score - then).abs().max(0.01)
+            });
+            (off * rate.clamp(1.2, 4.0)).clamp(2.0, 30.0)
+        };
         let guess = match (self.below, self.above) {
             // Where photos reach the target with most encoders, roughly.
             (None, None) => self.target,
-            (Some((quality, score)), None) => f64::from(quality) + far(score),
-            (None, Some((quality, score))) => f64::from(quality) - far(score),
+            (Some((quality, score)), None) => f64::from(quality) + far(quality, score),
+            (None, Some((quality, score))) => f64::from(quality) - far(quality, score),
             // Interpolation creeps up on a target where scores are bent.
             (Some(_), Some(_)) if self.halve => f64::midpoint(f64::from(self.low), f64::from(self.high)),
             (Some((low, below)), Some((high, above))) => {
@@ -144,6 +153,7 @@ impl Bracket {
     fn learn(&mut self, quality: u8, score: f64) {
         // Interpolation and halving take turns once both sides are known.
         self.halve = self.below.is_some() && self.above.is_some() && !self.halve;
+        self.before = if score < self.target { self.below } else { self.above };
         if score < self.target {
             self.below = Some((quality, score));
             self.low = quality.saturating_add(1);

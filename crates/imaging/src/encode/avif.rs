@@ -2,8 +2,8 @@
 //! its data is written by `heif`.
 //!
 //! Colour is full-range BT.601 (matrix 6 of ITU-T H.273) of sRGB, so that the
-//! planes of a JPEG need no RGB between them and the encoder. One thread: the
-//! same bytes whatever the machine.
+//! planes of a JPEG need no RGB between them and the encoder. A picture is cut
+//! into as many tiles as its size asks for: the same bytes whatever the threads.
 
 use crate::Error;
 use crate::heif::write::{Avif, Cicp};
@@ -34,14 +34,19 @@ pub(crate) struct Settings<'a> {
     /// A TIFF structure, without `Exif\0\0`.
     pub(crate) exif: Option<&'a [u8]>,
     pub(crate) xmp: Option<&'a [u8]>,
+    /// At most so many threads, at least 1.
+    pub(crate) threads: usize,
 }
+
+/// From so many pixels on, two threads share a picture.
+const SHARED: usize = 200_000;
 
 /// The effort where none is asked for.
 const EFFORT: u8 = 4;
 
 impl<'a> Settings<'a> {
     /// Those of a print with `attached`.
-    pub(crate) fn of(quality: u8, effort: Option<u8>, attached: &'a Attached) -> Self {
+    pub(crate) fn of(quality: u8, effort: Option<u8>, attached: &'a Attached, threads: usize) -> Self {
         Self {
             quality,
             chroma: subsampling_for(quality),
@@ -49,6 +54,7 @@ impl<'a> Settings<'a> {
             icc: attached.icc.as_deref(),
             exif: attached.exif.as_deref(),
             xmp: attached.xmp.as_deref(),
+            threads: threads.max(1),
         }
     }
 
@@ -170,7 +176,7 @@ fn finish<P: Stored>(
     };
     let size = (width as usize, height as usize);
     let coded = |chroma, quality, fill: &dyn Fn(&mut Frame<P>)| {
-        coded::<P>(size, depth, chroma, Settings::quantizer(quality), settings.speed(), fill)
+        coded::<P>(size, depth, chroma, Settings::quantizer(quality), settings, fill)
     };
     let colour = coded(chroma, settings.quality, &|frame| samples.colour(frame, depth, halved))?;
     let alpha = if samples.has_alpha() {
@@ -202,7 +208,7 @@ fn coded<P: Stored>(
     bit_depth: usize,
     chroma_sampling: ChromaSampling,
     quantizer: usize,
-    speed_settings: SpeedSettings,
+    settings: &Settings<'_>,
     fill: &dyn Fn(&mut Frame<P>),
 ) -> Result<Vec<u8>, Error> {
     let encoder = EncoderConfig {
@@ -223,14 +229,13 @@ fn coded<P: Stored>(
         quantizer,
         min_quantizer: quantizer as u8,
         tune: Tune::Psychovisual,
-        // Tiles would cost bytes, and there is one thread.
         tile_cols: 0,
         tile_rows: 0,
-        tiles: 0,
-        speed_settings,
+        tiles: tiles(width, height),
+        speed_settings: settings.speed(),
         ..EncoderConfig::default()
     };
-    let config = Config::new().with_encoder_config(encoder).with_threads(1);
+    let config = Config::new().with_encoder_config(encoder).with_threads(settings.threads);
     let mut context: Context<P> = config.new_context().map_err(failed)?;
     let mut frame = context.new_frame();
     fill(&mut frame);
@@ -245,6 +250,13 @@ fn coded<P: Stored>(
             Err(status) => return Err(failed(status)),
         }
     }
+}
+
+/// How many tiles, each of which a thread can encode, make up a picture: a small
+/// one is quick in any case, and a tile costs bytes, for it knows nothing of its
+/// neighbour.
+fn tiles(width: usize, height: usize) -> usize {
+    if width * height < SHARED { 1 } else { 2 }
 }
 
 /// Rows of plane `index` of `frame`, each at least as long as its columns.

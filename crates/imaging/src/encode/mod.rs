@@ -36,20 +36,28 @@ pub(crate) fn fits(format: Format, size: Size) -> Result<(), Error> {
 /// Effort of JPEG XL, of 9, where the recipe does not say.
 const JXL_EFFORT: u8 = 4;
 
-/// Encodes one still picture as `output` wants it, flattened where the format
+/// How a picture is encoded, besides its format and quality.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub(crate) output: &'a Output,
+    pub(crate) attached: &'a Attached,
+    /// At most so many threads, at least 1; they change no byte.
+    pub(crate) threads: usize,
+}
+
+/// Encodes one still picture as its output wants it, flattened where the format
 /// has no alpha.
 pub(crate) fn still<S: Sample>(
     picture: &Picture<S>,
     format: Format,
     quality: u8,
-    output: &Output,
-    attached: &Attached,
+    job: &Job<'_>,
 ) -> Result<Vec<u8>, Error> {
     let chroma = match format {
         Format::Avif => avif::subsampling_for(quality),
         _ => jpeg::subsampling_for(quality),
     };
-    sampled(picture, (format, chroma), quality, output, attached)
+    sampled(picture, (format, chroma), quality, job)
 }
 
 /// The same with the chroma of a JPEG or AVIF sampled as told.
@@ -57,8 +65,7 @@ pub(crate) fn sampled<S: Sample>(
     picture: &Picture<S>,
     (format, chroma): (Format, Subsampling),
     quality: u8,
-    output: &Output,
-    attached: &Attached,
+    &Job { output, attached, threads }: &Job<'_>,
 ) -> Result<Vec<u8>, Error> {
     if format == Format::Png {
         let usual = png::Options::default();
@@ -66,7 +73,7 @@ pub(crate) fn sampled<S: Sample>(
         return png::encode(picture, png::Options { effort, colours: output.colours, ..usual }, attached);
     }
     if format == Format::Avif {
-        let settings = avif::Settings { chroma, ..avif::Settings::of(quality, output.effort, attached) };
+        let settings = avif::Settings { chroma, ..avif::Settings::of(quality, output.effort, attached, threads) };
         return avif::encode(picture, &settings);
     }
     if format == Format::Jxl {
@@ -87,7 +94,7 @@ pub(crate) fn sampled<S: Sample>(
                 segments(attached),
             )
         }
-        Format::Webp => webp::encode(picture, webp::Settings::of(quality, output), attached),
+        Format::Webp => webp::encode(picture, webp::Settings::of(quality, output, threads), attached),
         Format::Gif => gif::encode_still(picture.clone()),
         other => Err(Error::Codec { format: other.title(), detail: "it is not written".into() }),
     }

@@ -21,14 +21,16 @@ pub(crate) struct Settings {
     pub(crate) lossless: bool,
     /// libwebp's effort, 0–6.
     pub(crate) method: u8,
+    /// Two threads analyse; the file is the same.
+    pub(crate) shared: bool,
 }
 
 impl Settings {
     /// Those of a print; its effort goes from 0 to 9.
-    pub(crate) fn of(quality: u8, output: &Output) -> Self {
+    pub(crate) fn of(quality: u8, output: &Output, threads: usize) -> Self {
         const METHODS: [u8; 10] = [0, 1, 2, 3, METHOD, 5, 5, 6, 6, 6];
         let method = output.effort.map_or(METHOD, |effort| METHODS[usize::from(effort.min(9))]);
-        Self { quality, lossless: output.lossless, method }
+        Self { quality, lossless: output.lossless, method, shared: threads > 1 }
     }
 }
 
@@ -68,8 +70,12 @@ pub(crate) fn encode_planes(
 }
 
 fn finish(encoder: Encoder<'_>, settings: Settings, attached: &Attached) -> Result<Vec<u8>, Error> {
-    let Settings { quality, lossless, method } = settings;
-    let mut config = EncoderConfig::new().quality(f32::from(quality)).lossless(lossless).method(method);
+    let Settings { quality, lossless, method, shared } = settings;
+    let mut config = EncoderConfig::new()
+        .quality(f32::from(quality))
+        .lossless(lossless)
+        .method(method)
+        .thread_level(u8::from(shared));
     if let Some(icc) = &attached.icc {
         config = config.icc_profile(icc.clone());
     }

@@ -3,6 +3,7 @@
 
 use super::Rendition;
 use crate::colour::{self, ColourSpace};
+use crate::encode::Job;
 use crate::error::Limit;
 use crate::metadata::Attached;
 use crate::picture::Picture;
@@ -86,6 +87,11 @@ impl<'a> Counter<'a> {
             attached.icc = self.profile.get().cloned().flatten();
         }
         attached
+    }
+
+    /// How the print is encoded.
+    pub(super) fn job<'b>(&self, print: &PrintPlan<'b>, attached: &'b Attached) -> Job<'b> {
+        Job { output: print.output, attached, threads: self.threads }
     }
 
     /// The bytes of a watermark.

@@ -161,7 +161,7 @@ pub(super) fn encode<S: Scalable>(
     let target = match print.output.quality {
         Quality::Fixed(quality) => {
             let format = print.format();
-            let bytes = encode::still(picture, format, quality, print.output, &attached)?;
+            let bytes = encode::still(picture, format, quality, &counter.job(print, &attached))?;
             return counter.hand_over(print, format, bytes);
         }
         Quality::Auto { target } => target,
@@ -196,7 +196,7 @@ fn searched<S: Scalable>(
     target: f64,
 ) -> Result<quality::Found, Error> {
     let attached = counter.attached(print);
-    let file = |quality| encode::still(picture, format, quality, print.output, &attached);
+    let file = |quality| encode::still(picture, format, quality, &counter.job(print, &attached));
     if matches!(format, Format::Png | Format::Gif) || print.output.lossless {
         // No quality to look for.
         return Ok(quality::Found { quality: 100, bytes: file(100)?, score: 100.0, reached: true });
@@ -209,7 +209,7 @@ fn searched<S: Scalable>(
     };
     let mut best: Option<quality::Found> = None;
     for (chroma, range) in encode::searches(format, target) {
-        let file = |quality| encode::sampled(picture, (format, chroma), quality, print.output, &attached);
+        let file = |quality| encode::sampled(picture, (format, chroma), quality, &counter.job(print, &attached));
         let found = quality::search(&reference, target, range, file, |bytes| decoded(bytes, counter))?;
         if best.as_ref().is_none_or(|best| found.is_better_than(best)) {
             best = Some(found);

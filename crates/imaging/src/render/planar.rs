@@ -206,11 +206,11 @@ fn encoded(
             jpeg::encode_planes(planes, settings, encode::segments(&attached)).map(Some)
         }
         Format::Webp => {
-            let settings = encode::webp::Settings::of(quality, print.output);
+            let settings = encode::webp::Settings::of(quality, print.output, counter.threads);
             encode::webp::encode_planes(&to_webp_yuv420(planes)?, settings, &attached).map(Some)
         }
         Format::Avif => {
-            let settings = encode::avif::Settings::of(quality, print.output.effort, &attached);
+            let settings = encode::avif::Settings::of(quality, print.output.effort, &attached, counter.threads);
             encode::avif::encode_planes(planes, &settings).map(Some)
         }
         _ => Ok(None),
