@@ -6,7 +6,7 @@ from pathlib import Path
 
 from events import aws as aws_event
 from events import minio
-from servers import Aws, Workers, consumer_info, free_port, nats_server, picture, publish, until
+from servers import Aws, Workers, consumer_info, free_port, nats_server, picture, publish, road, until
 
 SUBJECT = "minilab.events"
 
@@ -75,22 +75,19 @@ def test_a_message_that_is_not_understood_is_kept_as_a_dead_letter(aws: Aws, wor
         assert json.loads(listed.stdout)["event"] == "no event"
 
 
-def test_a_message_waits_for_a_store_that_is_away(workers: Workers, tmp_path: Path):
-    aws = Aws(free_port())
+def test_a_message_waits_for_a_store_that_is_away(aws: Aws, workers: Workers, tmp_path: Path):
+    port = free_port()
+    aws.put("patience.png", picture(2))
     with nats_server(tmp_path, free_port()) as url:
-        worker = workers.start(aws.url, *via(url))
+        worker = workers.start(f"http://127.0.0.1:{port}", *via(url))
         publish(url, SUBJECT, *messages(minio("patience.png")))
         until("a retry", lambda: worker.metric("minilab_retries_total") > 0, log=worker.log)
-        try:
-            aws.start()
-            aws.put("patience.png", picture(2))
+        with road(port, aws.port):
             aws.wait_for_prints(["patience.png"], worker.log)
             wait_until_acknowledged(url, worker.log)
-        finally:
-            aws.stop()
 
 
-def test_credentials_that_nats_refuses_are_refused_at_start(aws: Aws, workers: Workers, tmp_path: Path):
+def test_an_address_that_is_none_is_refused_at_start(aws: Aws, workers: Workers, tmp_path: Path):
     ended = workers.run(aws.url, "--via", "nats", "--nats-url", "nats://[")
     assert ended.returncode == 2
     assert "--nats-url is no NATS address" in ended.stderr, ended.stderr

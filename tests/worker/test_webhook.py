@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from events import aws as aws_event
 from events import ceph, cloud_event, minio
-from servers import PROCESSED, SOURCE, TOKEN, Aws, Workers, free_port, picture, prints_of, status, until
+from servers import PROCESSED, SOURCE, TOKEN, Aws, Workers, free_port, picture, prints_of, road, status, until
 
 WEBHOOK = ("--via", "webhook")
 
@@ -134,20 +134,17 @@ def test_an_event_that_is_not_understood_becomes_a_dead_letter_and_can_be_sent_a
     until("a dead letter again", lambda: worker.metric("minilab_dead_total") == 1, log=worker.log)
 
 
-def test_events_wait_for_a_store_that_is_away(workers: Workers, tmp_path):
-    aws = Aws(free_port())
-    worker = workers.start(aws.url, *WEBHOOK)
+def test_events_wait_for_a_store_that_is_away(aws: Aws, workers: Workers):
+    port = free_port()
+    aws.put("patience.png", picture(3))
+    worker = workers.start(f"http://127.0.0.1:{port}", *WEBHOOK)
     assert worker.post(minio("patience.png")) == 202
     until("a retry", lambda: worker.metric("minilab_retries_total") > 0, log=worker.log)
     assert worker.metric("minilab_inbox_depth") == 1
-    try:
-        aws.start()
-        aws.put("patience.png", picture(3))
+    with road(port, aws.port):
         aws.wait_for_prints(["patience.png"], worker.log)
         worker.wait_until_idle()
-        assert worker.metric("minilab_dead_letters") == 0
-    finally:
-        aws.stop()
+    assert worker.metric("minilab_dead_letters") == 0
 
 
 def test_sigterm_finishes_what_is_under_way_and_a_second_signal_does_not_wait(aws: Aws, workers: Workers):

@@ -58,7 +58,7 @@ pub(super) async fn work(desk: Desk, stop: CancellationToken, tasks: TaskTracker
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = desk.inbox.arrival() => {}
+            () = desk.inbox.change() => {}
             () = due => {}
         }
     }

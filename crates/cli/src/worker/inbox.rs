@@ -118,8 +118,8 @@ where
 /// The events of one data folder.
 pub(super) struct Inbox {
     jobs: mpsc::Sender<Box<dyn Job>>,
-    /// Rung for each event that was put.
-    arrived: Notify,
+    /// Rung when an event was put, or has another time.
+    changed: Notify,
     /// Held, not read: one process owns a data folder.
     _lock: File,
 }
@@ -155,7 +155,7 @@ impl Inbox {
             .name("inbox".to_owned())
             .spawn(move || serve(connection, &asked))
             .context("cannot start the inbox's thread")?;
-        Ok(Self { jobs, arrived: Notify::new(), _lock: lock })
+        Ok(Self { jobs, changed: Notify::new(), _lock: lock })
     }
 
     /// Runs `work` in a transaction: when this returns `Ok`, it is on disk.
@@ -178,13 +178,13 @@ impl Inbox {
                 .execute(params![body, now])
         })
         .await?;
-        self.arrived.notify_one();
+        self.changed.notify_one();
         Ok(())
     }
 
-    /// Completes when an event was put since the last call, or is put.
-    pub(super) async fn arrival(&self) {
-        self.arrived.notified().await;
+    /// Completes when an event was put, or put off, since the last call, or is.
+    pub(super) async fn change(&self) {
+        self.changed.notified().await;
     }
 
     /// Takes the event that is due longest.
@@ -236,7 +236,9 @@ impl Inbox {
                 .execute(params![id, due])?;
             Ok(())
         })
-        .await
+        .await?;
+        self.changed.notify_one();
+        Ok(())
     }
 
     /// The event is given up, and kept.
@@ -294,7 +296,7 @@ impl Inbox {
                 tx.execute("DELETE FROM dead_letters", [])
             })
             .await?;
-        self.arrived.notify_one();
+        self.changed.notify_one();
         Ok(count)
     }
 
