@@ -74,6 +74,7 @@ def test_what_cannot_work_is_refused_at_start(aws: Aws, workers: Workers):
     (workers.folder / "elsewhere.toml").write_text('[source]\nbucket = "no-such-bucket"\n[[output]]\nkey = "p/{key}"\n')
     for options, variables, words in (
         (("--listen", "0.0.0.0:0"), {"MINILAB_WORKER_TOKEN": ""}, "MINILAB_WORKER_TOKEN"),
+        (("--listen", "0.0.0.0:0"), {"MINILAB_WORKER_TOKEN": "easily guessed"}, "20 characters"),
         (("--listen", "127.0.0.1:0"), {}, "in use by another worker"),
         (("--listen", address, "--data-dir", "other"), {}, address),
         (("--config", "elsewhere.toml", "--data-dir", "other"), {}, "no-such-bucket"),

@@ -340,5 +340,8 @@ mod tests {
         let args = Args::try_parse_from(["minilab", "up"]).unwrap();
         let Command::Up(options) = args.command else { panic!("up is up") };
         assert!(options.s3_addr.ip().is_loopback() && options.console_addr.ip().is_loopback());
+        let args = Args::try_parse_from(["minilab", "worker", "--via", "webhook"]).unwrap();
+        let Command::Worker(options) = args.command else { panic!("a worker is a worker") };
+        assert!(options.listen.ip().is_loopback() && options.metrics_addr.is_none());
     }
 }

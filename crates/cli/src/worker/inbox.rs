@@ -3,7 +3,8 @@
 //! events that a dead process left; refuses to know what an event says, and when
 //! to try again.
 
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -129,7 +130,11 @@ impl Inbox {
     /// due again that a dead process had taken; one over which several
     /// processes died becomes a dead letter.
     pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(folder)
+        // Keys of sources are nobody else's business.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
         let place = folder.join("lock");
         let lock = File::create(&place).with_context(|| format!("cannot write {}", place.display()))?;

@@ -43,15 +43,21 @@ use crate::Ending;
 use crate::args::Args;
 use crate::{buckets, config};
 
+/// The shortest token, in bytes, where other machines reach the webhook: as long
+/// as the small cloud's secret.
+const SHORTEST: usize = 20;
+
 pub(crate) fn run(args: &Args, options: &WorkerOptions) -> anyhow::Result<Ending> {
     if options.dead_letters {
         return print_dead_letters(args, &options.data_dir);
     }
     let via = options.via.context("--via is missing")?;
     let token = options.token.clone().filter(|token| !token.is_empty());
-    if via == Via::Webhook && token.is_none() && !options.listen.ip().is_loopback() {
+    let weak = token.as_ref().is_none_or(|token| token.len() < SHORTEST);
+    if via == Via::Webhook && weak && !options.listen.ip().is_loopback() {
         bail!(
-            "other machines reach {}, and whoever does could send events; set MINILAB_WORKER_TOKEN, or listen on 127.0.0.1",
+            "other machines reach {}, and whoever does could send events; set MINILAB_WORKER_TOKEN to {SHORTEST} characters \
+             or more, or listen on 127.0.0.1",
             options.listen
         );
     }
