@@ -27,7 +27,7 @@ rust-test:
 # One process for each suite: their modules share names (conftest, test_hostile).
 python-test: build
 	$(CARGO) build --locked --workspace --examples
-	for suite in reference clients conformance iam runtime load console; do \
+	for suite in reference clients conformance iam runtime worker load console; do \
 	  $(PYTEST) tests/$$suite --minilab $(MINILAB) || exit 1; \
 	done
 

@@ -6,8 +6,9 @@
 #   tools/setup.sh package  the same and what tools/package.py compresses with
 #   tools/setup.sh guard    the same and valgrind, which counts instructions
 #   tools/setup.sh bench    the same and ImageMagick, a peer of the benchmark
-#   tools/setup.sh test     the first, then the S3 clients, a browser and the
-#                           Python and Node packages of tests/ (the default)
+#   tools/setup.sh test     the first, then the S3 clients, a browser, a NATS
+#                           server and the Python and Node packages of tests/
+#                           (the default)
 #
 # Programs come from Debian packages and need root; otherwise the command to
 # type is printed. Everything else goes below .tools, tests/clients/node,
@@ -82,6 +83,7 @@ fi
 
 tools/python-environment.sh .tools/venv tests/requirements.txt
 tools/runtime-emulator.sh .tools/rie/aws-lambda-rie
+tools/nats-server.sh .tools/nats/nats-server
 tools/node-packages.sh tests/clients/node
 tools/node-packages.sh tests/reference/node
 tools/node-packages.sh tests/iam/node

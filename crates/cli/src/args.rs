@@ -7,6 +7,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use minilab_lambda::policy::Keys;
 
 use crate::template::TemplateOptions;
+use crate::worker::WorkerOptions;
 
 /// Serverless image processing: a picture dropped into a source bucket comes
 /// out of a processed bucket in every size and format that the recipe asks for.
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Failures(FailuresOptions),
     /// Make the prints of sources that have none, or older ones
     Backfill(BackfillOptions),
+    /// Make prints as events come from a webhook, SQS or NATS: for MinIO, Ceph and other S3 without Lambda
+    Worker(Box<WorkerOptions>),
     /// Be the function: what an execution environment of the small cloud runs
     #[command(hide = true)]
     Function,
@@ -278,16 +281,18 @@ mod tests {
     }
 
     const OPERATIONS: &str = include_str!("../../../docs/operations.md");
+    const WORKER: &str = include_str!("../../../docs/worker.md");
 
     /// What stands between single backquotes.
-    fn spans() -> impl Iterator<Item = &'static str> {
-        let outside = OPERATIONS.split("```").step_by(2);
+    fn spans(page: &'static str) -> impl Iterator<Item = &'static str> {
+        let outside = page.split("```").step_by(2);
         outside.flat_map(|text| text.split('`').skip(1).step_by(2))
     }
 
     #[test]
-    fn the_commands_of_the_operations_page_exist() {
-        let lines = OPERATIONS.lines().map(str::trim).chain(spans());
+    fn the_commands_of_the_operations_pages_exist() {
+        let pages = [OPERATIONS, WORKER];
+        let lines = pages.into_iter().flat_map(|page| page.lines().map(str::trim).chain(spans(page)));
         let mut seen = 0;
         for line in lines.filter(|line| line.starts_with("minilab ")) {
             let line = line.split(" > ").next().unwrap();
@@ -295,15 +300,16 @@ mod tests {
             Args::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
             seen += 1;
         }
-        assert!(seen > 15, "{seen}");
+        assert!(seen > 20, "{seen}");
     }
 
     #[test]
-    fn the_flags_of_the_operations_page_exist() {
+    fn the_flags_of_the_operations_pages_exist() {
         let pages = include_str!("../../../docs/commands.md");
         // The other projects' own.
         let theirs = ["--s3_prefix", "--s3_suffix"];
-        for span in spans().filter(|span| span.starts_with("--")) {
+        let spans = [OPERATIONS, WORKER].into_iter().flat_map(spans);
+        for span in spans.filter(|span| span.starts_with("--")) {
             let flag = span.split_whitespace().next().unwrap();
             assert!(theirs.contains(&flag) || pages.split_whitespace().any(|word| word == flag), "{flag}");
         }
@@ -312,7 +318,7 @@ mod tests {
     #[test]
     fn the_recipes_of_the_operations_page_are_valid() {
         let fields = ["key = ", "resize = ", "pixelate = ", "format = ", "background = "];
-        let outputs = spans().filter(|span| fields.iter().any(|field| span.starts_with(field)));
+        let outputs = spans(OPERATIONS).filter(|span| fields.iter().any(|field| span.starts_with(field)));
         let outputs = outputs.map(|span| {
             let key = if span.starts_with("key") { "" } else { "key = \"p/{key}\"\n" };
             format!("[[output]]\n{key}{span}\n")
@@ -334,5 +340,8 @@ mod tests {
         let args = Args::try_parse_from(["minilab", "up"]).unwrap();
         let Command::Up(options) = args.command else { panic!("up is up") };
         assert!(options.s3_addr.ip().is_loopback() && options.console_addr.ip().is_loopback());
+        let args = Args::try_parse_from(["minilab", "worker", "--via", "webhook"]).unwrap();
+        let Command::Worker(options) = args.command else { panic!("a worker is a worker") };
+        assert!(options.listen.ip().is_loopback() && options.metrics_addr.is_none());
     }
 }

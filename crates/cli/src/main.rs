@@ -20,6 +20,7 @@ mod samples;
 mod table;
 mod template;
 mod up;
+mod worker;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::Render(options) => render::run(&args, options),
         Command::Demo(options) => demo::run(&args, options),
         Command::Up(options) => up::run(&args, options),
+        Command::Worker(options) => worker::run(&args, options),
         Command::Function => return function::run(),
     };
     match ending {
@@ -85,6 +87,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn log_to_stderr(args: &Args) {
     let default = match (args.quiet, &args.command) {
         (false, Command::Up(_)) => "warn,minilab=info,minilab_local=info",
+        // It is a server: one line for each event.
+        (false, Command::Worker(_)) => "warn,minilab=info",
         // The demo's own table says what went wrong.
         (true, _) | (false, Command::Demo(_)) => "error",
         (false, _) => "warn",

@@ -17,6 +17,8 @@ fn minilab(folder: &Path, args: &[&str]) -> Output {
         .env_remove("MINILAB_CONFIG")
         .env_remove("MINILAB_LOG")
         .env_remove("AWS_ENDPOINT_URL_S3")
+        .env_remove("AWS_ENDPOINT_URL_SQS")
+        .env_remove("NATS_URL")
         .env_remove("MINILAB_ACCESS_KEY_ID")
         .env_remove("MINILAB_SECRET_ACCESS_KEY")
         .env("COLUMNS", "100")
@@ -256,6 +258,7 @@ fn the_commands_page_is_what_the_binary_says() {
         &["failures", "list"],
         &["failures", "show"],
         &["failures", "retry"],
+        &["worker"],
     ] {
         let args: Vec<&str> = command.iter().copied().chain(["--help"]).collect();
         let output = minilab(folder.path(), &args);

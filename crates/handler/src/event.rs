@@ -1,13 +1,18 @@
-//! Storage events as they arrive, in every wrapping that AWS uses, reduced to
-//! hints: this key of this bucket may have changed. Owns the shapes and the
-//! decoding of keys; refuses what it does not know by naming what it expected
-//! and what it found. Nothing here believes what an event says of the object.
+//! Storage events as they arrive, in every wrapping that AWS and other stores
+//! use, reduced to hints: this key of this bucket may have changed. Owns the
+//! shapes; refuses what it does not know by naming what it expected and what
+//! it found. Nothing here believes what an event says of the object.
 //!
 //! Sources: Amazon S3 User Guide "Event message structure" and "Using
 //! EventBridge"; Lambda Developer Guide "Using Lambda with Amazon SQS" and
-//! "… with Amazon SNS"; SNS Developer Guide "Raw message delivery".
+//! "… with Amazon SNS"; SNS Developer Guide "Raw message delivery";
+//! CloudEvents 1.0 "JSON Event Format" and its adapter for AWS S3; Ceph
+//! "Bucket Notifications".
 
-use percent_encoding::percent_decode_str;
+mod key;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -59,7 +64,8 @@ pub enum EventError {
     /// Not one of the known shapes.
     #[error(
         "unknown {place}: found {found}; expected an S3 event notification, alone or inside an SQS or SNS message, \
-         an EventBridge event with source aws.s3, or s3:TestEvent; connect the bucket's notifications to the function"
+         an EventBridge event with source aws.s3, a CloudEvent of one of these, or s3:TestEvent; connect the bucket's \
+         notifications here"
     )]
     Shape {
         /// Which part.
@@ -77,13 +83,15 @@ pub enum EventError {
     },
     /// A record's key cannot be decoded.
     #[error(
-        "the key {key:?} of bucket {bucket} cannot be decoded: {detail}; expected a form-encoded UTF-8 key"
+        "the key {key:?} of bucket {bucket} cannot be decoded: {detail}; expected a key as {source_name} writes it"
     )]
     Key {
         /// The bucket.
         bucket: String,
         /// The key as it came.
         key: String,
+        /// The record's `eventSource`.
+        source_name: String,
         /// What is wrong with it.
         detail: &'static str,
     },
@@ -93,6 +101,8 @@ pub enum EventError {
 struct S3Record {
     #[serde(rename = "eventName")]
     name: String,
+    #[serde(rename = "eventSource", default)]
+    source: String,
     s3: S3Entity,
 }
 
@@ -145,6 +155,21 @@ struct EventBridgeDetail {
     object: S3Object,
 }
 
+#[derive(Deserialize)]
+struct CloudEvent {
+    data: Option<Value>,
+    data_base64: Option<String>,
+}
+
+/// The records of one message that is no invocation: the body of a webhook's
+/// request, or what a queue carried. An error means that nothing in it could be
+/// understood.
+pub fn read(message: &[u8]) -> Result<Vec<Record>, EventError> {
+    let value = serde_json::from_slice(message)
+        .map_err(|error| EventError::Json { place: "message", detail: error.to_string() })?;
+    notification(&value, "message", Depth::Body)
+}
+
 impl Delivery {
     /// Reads an invocation's payload. An error means that nothing in it could
     /// be understood; a message or a record that cannot be read is in its place
@@ -166,9 +191,9 @@ impl Delivery {
 enum Depth {
     /// The payload itself; an SNS record may carry one.
     Invocation,
-    /// In an SQS body; an SNS envelope may carry one.
+    /// In a message's body; an SNS envelope or a CloudEvent may carry one.
     Body,
-    /// In an SNS message: the innermost place.
+    /// In an SNS message or a CloudEvent: the innermost place.
     Innermost,
 }
 
@@ -219,6 +244,22 @@ fn notification(value: &Value, place: &'static str, depth: Depth) -> Result<Vec<
         }
         return Ok(all);
     }
+    // A record by itself is what a CloudEvent carries.
+    if value.get("s3").is_some() && value.get("eventName").is_some() {
+        return Ok(vec![s3_record(value)]);
+    }
+    if depth != Depth::Innermost {
+        if value.get("specversion").is_some() {
+            return cloud_event(value);
+        }
+        if let Some(batch) = value.as_array().filter(|batch| !batch.is_empty()) {
+            let unreadable = |error| vec![Record::Unreadable(error)];
+            return Ok(batch
+                .iter()
+                .flat_map(|event| cloud_event(event).unwrap_or_else(unreadable))
+                .collect());
+        }
+    }
     if depth == Depth::Body && value.get("Type").and_then(Value::as_str) == Some("Notification") {
         let SnsMessage { message } = SnsMessage::deserialize(value).map_err(|_| unknown())?;
         return embedded(&message, "SNS message", Depth::Innermost);
@@ -239,19 +280,44 @@ fn notification(value: &Value, place: &'static str, depth: Depth) -> Result<Vec<
     Err(unknown())
 }
 
+/// The notification in a CloudEvent in JSON format.
+fn cloud_event(value: &Value) -> Result<Vec<Record>, EventError> {
+    let shape = |found| EventError::Shape { place: "CloudEvent", found };
+    if value.get("specversion").is_none() {
+        return Err(shape(describe(value)));
+    }
+    let event =
+        CloudEvent::deserialize(value).map_err(|error| shape(format!("{} ({error})", describe(value))))?;
+    let text = match (event.data, event.data_base64) {
+        // Data that is not declared as JSON is a string.
+        (Some(Value::String(text)), _) => text.into_bytes(),
+        (Some(data), _) => return notification(&data, "CloudEvent's data", Depth::Innermost),
+        (None, Some(encoded)) => {
+            STANDARD.decode(encoded).map_err(|_| shape("data_base64 that is no Base64".to_owned()))?
+        }
+        (None, None) => return Err(shape("no data".to_owned())),
+    };
+    let value = serde_json::from_slice(&text)
+        .map_err(|error| EventError::Json { place: "CloudEvent's data", detail: error.to_string() })?;
+    notification(&value, "CloudEvent's data", Depth::Innermost)
+}
+
 /// Kinds of events after which the object's bytes may be others: "Supported
-/// event types for SQS, SNS, and Lambda" in the S3 User Guide. A restored
-/// object can be read again; an expired one is gone.
-const CHANGES: [&str; 5] = [
+/// event types for SQS, SNS, and Lambda" in the S3 User Guide, and Ceph's own
+/// ("S3 Bucket Notifications Compatibility"). A restored object can be read
+/// again; an expired one is gone; a synced one came from another zone.
+const CHANGES: [&str; 7] = [
     "ObjectCreated:",
     "ObjectRemoved:",
     "ObjectRestore:Completed",
     "LifecycleExpiration:",
     "ReducedRedundancyLostObject",
+    "ObjectLifecycle:Expiration:",
+    "ObjectSynced:",
 ];
 
 fn s3_record(record: &Value) -> Record {
-    let S3Record { name, s3 } = match S3Record::deserialize(record) {
+    let S3Record { name, source, s3 } = match S3Record::deserialize(record) {
         Ok(record) => record,
         Err(error) => {
             return Record::Unreadable(EventError::Shape {
@@ -265,11 +331,14 @@ fn s3_record(record: &Value) -> Record {
     if !CHANGES.iter().any(|change| kind.starts_with(change)) {
         return Record::Nothing(name);
     }
-    match decode_key(&s3.object.key) {
+    match key::decode(&source, &s3.object.key) {
         Ok(key) => Record::Hint(Hint { bucket: s3.bucket.name, key }),
-        Err(detail) => {
-            Record::Unreadable(EventError::Key { bucket: s3.bucket.name, key: s3.object.key, detail })
-        }
+        Err(detail) => Record::Unreadable(EventError::Key {
+            bucket: s3.bucket.name,
+            key: s3.object.key,
+            source_name: if source.is_empty() { "S3".to_owned() } else { source },
+            detail,
+        }),
     }
 }
 
@@ -281,23 +350,6 @@ fn eventbridge_record(event: EventBridge) -> Record {
         }
         _ => Record::Nothing(event.detail_type),
     }
-}
-
-/// The key of an S3 record: `+` is a space, then percent-decoding.
-fn decode_key(encoded: &str) -> Result<String, &'static str> {
-    let bytes = encoded.as_bytes();
-    for (at, _) in encoded.match_indices('%') {
-        let hex = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_hexdigit);
-        if !hex(at + 1) || !hex(at + 2) {
-            return Err("a % is not followed by two hexadecimal digits");
-        }
-    }
-    let spaced = encoded.replace('+', " ");
-    let key = percent_decode_str(&spaced).decode_utf8().map_err(|_| "it is not UTF-8 after decoding")?;
-    if key.is_empty() {
-        return Err("it is empty");
-    }
-    Ok(key.into_owned())
 }
 
 /// What a value looks like, in few words and without its contents: an event
@@ -331,28 +383,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn keys_are_decoded_as_forms_are() {
-        for (encoded, key) in [
-            ("plain.jpg", Ok("plain.jpg")),
-            ("with+space.jpg", Ok("with space.jpg")),
-            ("plus%2Bsign.jpg", Ok("plus+sign.jpg")),
-            ("per%25cent.jpg", Ok("per%cent.jpg")),
-            ("twice%2520.jpg", Ok("twice%20.jpg")),
-            ("%C3%9Cber%2F%E6%97%A5.jpg", Ok("Über/日.jpg")),
-            ("Über.jpg", Ok("Über.jpg")),
-            ("a//b/../c", Ok("a//b/../c")),
-            ("50%", Err("a % is not followed by two hexadecimal digits")),
-            ("%4", Err("a % is not followed by two hexadecimal digits")),
-            ("%zz", Err("a % is not followed by two hexadecimal digits")),
-            ("%é", Err("a % is not followed by two hexadecimal digits")),
-            ("%ff", Err("it is not UTF-8 after decoding")),
-            ("", Err("it is empty")),
-        ] {
-            assert_eq!(decode_key(encoded).as_deref(), key.as_ref().copied(), "{encoded}");
-        }
-    }
-
     fn json() -> impl Strategy<Value = Value> {
         let name = prop_oneof![
             Just("Records"),
@@ -373,6 +403,9 @@ mod tests {
             Just("detail"),
             Just("source"),
             Just("Event"),
+            Just("specversion"),
+            Just("data"),
+            Just("data_base64"),
             Just("other"),
         ];
         let leaf = prop_oneof![
@@ -413,14 +446,6 @@ mod tests {
                 prop_assert_eq!(delivery.messages.len(), sent);
                 prop_assert!(delivery.messages.iter().all(|m| m.id.is_some()));
             }
-        }
-
-        #[test]
-        fn what_is_encoded_as_s3_does_comes_back(key in ".{1,40}") {
-            let encoded = percent_encoding::utf8_percent_encode(&key, percent_encoding::NON_ALPHANUMERIC)
-                .to_string()
-                .replace("%20", "+");
-            prop_assert_eq!(decode_key(&encoded), Ok(key));
         }
     }
 }

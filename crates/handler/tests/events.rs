@@ -1,7 +1,7 @@
 //! Every shape in which a storage event arrives, from files as their senders
 //! write them.
 
-use minilab_handler::event::{Delivery, Record};
+use minilab_handler::event::{self, Delivery, Record};
 use serde_json::Value;
 
 fn load(name: &str) -> Value {
@@ -51,6 +51,24 @@ fn every_shape_gives_its_keys() {
             ],
         ),
         ("minio", false, &["-: photos-source/übung.jpg"]),
+        ("minio-removed", false, &["-: photos-source/in/a b+c.jpg"]),
+        ("rustfs", false, &["-: photos-source/in/a b+c.jpg"]),
+        ("localstack", false, &["-: photos-source/in/a b+c.jpg"]),
+        (
+            "ceph",
+            false,
+            &["-: photos-source/in/100% a+b.jpg | photos-source/old.jpg | photos-source/other zone.jpg | \
+                 (ObjectLifecycle:Transition:Current)"],
+        ),
+        ("s3-record-alone", false, &["-: photos-source/cloud event.jpg"]),
+        ("cloudevent", false, &["-: photos-source/cloud event.jpg"]),
+        (
+            "cloudevent-of-records",
+            false,
+            &["-: photos-source/cloud event.jpg | photos-source/in/100% a+b.jpg"],
+        ),
+        ("cloudevent-base64", false, &["-: photos-source/binary.jpg"]),
+        ("cloudevent-eventbridge", false, &["-: photos-source/a b+c%20d.jpg"]),
         ("s3-test-event", false, &["-: (s3:TestEvent)"]),
         (
             "sqs-s3",
@@ -102,4 +120,38 @@ fn an_unreadable_record_or_message_leaves_its_neighbours_alone() {
 
     let shown = short(&Delivery::parse(&load("unknown-dynamodb")).expect("a list of records"));
     assert!(shown[0].contains("source \"aws:dynamodb\""), "{shown:?}");
+}
+
+#[test]
+fn a_batch_of_cloud_events_gives_each_its_own_result() {
+    let shown = short(&Delivery::parse(&load("cloudevents-batch")).expect("a batch"));
+    let records: Vec<&str> = shown[0].split(" | ").collect();
+    assert_eq!(records[0], "-: photos-source/cloud event.jpg");
+    assert_eq!(records[1], "photos-source/binary.jpg");
+    assert_eq!(records[2], "photos-source/text.jpg", "data that is a string");
+    assert!(records[3].starts_with("!unknown CloudEvent: found no data;"), "{shown:?}");
+    assert!(records[4].starts_with("!unknown CloudEvent: found an object with hello;"), "{shown:?}");
+}
+
+/// What a webhook or a queue brings is read as an SQS body is.
+#[test]
+fn a_message_by_itself_gives_its_keys() {
+    for (name, expected) in [
+        ("minio", "photos-source/übung.jpg"),
+        ("cloudevent", "photos-source/cloud event.jpg"),
+        ("eventbridge-deleted", "photos-source/gone.jpg"),
+    ] {
+        let records =
+            event::read(load(name).to_string().as_bytes()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let [Record::Hint(hint)] = &records[..] else { panic!("{name}: {records:?}") };
+        assert_eq!(format!("{}/{}", hint.bucket, hint.key), expected, "{name}");
+    }
+    for (message, words) in [
+        (&b"no JSON"[..], "the message is not JSON"),
+        (b"[]", "unknown message: found an array of 0"),
+        (b"{\"hello\":1}", "unknown message: found an object with hello"),
+    ] {
+        let error = event::read(message).expect_err("not an event").to_string();
+        assert!(error.starts_with(words), "{error}");
+    }
 }

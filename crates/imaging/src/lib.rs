@@ -33,4 +33,4 @@ mod srgb;
 pub use error::{Error, Limit};
 pub use limits::Limits;
 pub use recipe::Recipe;
-pub use render::{Header, Rendition, Summary, inspect, render, render_until};
+pub use render::{Header, Rendition, Summary, inspect, predict, render, render_until};

@@ -67,6 +67,18 @@ pub fn inspect(picture: &[u8], limits: &Limits) -> Result<Header, Error> {
     guarded("header", || Ok(Source::read(picture, limits)?.header()))
 }
 
+/// The peak of memory, in bytes and the picture's own bytes included, that
+/// [`render`] would take for `picture`: an upper bound, from its header.
+///
+/// # Errors
+/// What [`render`] would refuse before it decodes.
+pub fn predict(picture: &[u8], source_key: &str, recipe: &Recipe, limits: &Limits) -> Result<u64, Error> {
+    guarded("header", || {
+        let source = Source::read(picture, limits)?;
+        Ok(Plan::new(&source, source_key, recipe, limits)?.memory)
+    })
+}
+
 /// Makes every print that `recipe` asks of `picture`.
 ///
 /// `sink` is called once for each output that applies to the picture, from

@@ -4,7 +4,7 @@
 //! own: this binary again, told what to do on its standard input.
 
 use crate::corpus::head;
-use minilab_imaging::{Limits, Recipe, render};
+use minilab_imaging::{Limits, Recipe, predict, render};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,8 +24,10 @@ fn job() {
     let limits = Limits { memory: 8 << 30, ..recipe.limits };
     let before = resident("VmRSS:");
     let bytes = std::fs::read(path).unwrap();
+    let foretold = predict(&bytes, "input.x", &recipe, &limits).unwrap();
     let summary = render(&bytes, "input.x", &recipe, &limits, &|_| ()).unwrap();
     let peak = resident("VmHWM:") - before;
+    assert_eq!(foretold, summary.predicted_memory, "without rendering");
     println!("\nPEAKS {} {peak}", summary.predicted_memory);
 }
 
