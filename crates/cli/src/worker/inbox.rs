@@ -408,7 +408,7 @@ mod tests {
         assert_eq!((&one.body[..], &two.body[..], one.attempts), (&b"one"[..], &b"two"[..], 1));
         assert_eq!(inbox.take().await.unwrap(), Taken::Nothing { due_ms: None }, "both are taken");
         inbox.finish(one.id).await.unwrap();
-        inbox.later(two.id, Duration::from_secs(60)).await.unwrap();
+        inbox.later(two.id, Duration::from_mins(1)).await.unwrap();
         let Taken::Nothing { due_ms: Some(due) } = inbox.take().await.unwrap() else { panic!("not due yet") };
         assert!((50_000..=60_000).contains(&(due - now_ms())), "{due}");
         assert_eq!(inbox.counts().await.unwrap(), InboxCounts { waiting: 1, dead: 0 });

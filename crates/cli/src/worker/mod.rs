@@ -16,6 +16,7 @@ mod webhook;
 pub(crate) use options::{Via, WorkerOptions};
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -109,7 +110,7 @@ async fn serve(
         started = part.start(via, token, &services) => started?,
         () = signals.next() => return Ok(Ending::Done),
     };
-    ready(args, &part, via, &started, metrics_addr.map(|address| format!("http://{address}")))?;
+    ready(args, &part, via, &started, metrics_addr)?;
     part.until_stopped(started.takers, &mut signals).await
 }
 
@@ -289,8 +290,9 @@ fn ready(
     part: &Part<'_>,
     via: Via,
     started: &Started,
-    metrics: Option<String>,
+    metrics: Option<SocketAddr>,
 ) -> anyhow::Result<()> {
+    let metrics = metrics.map(|address| format!("http://{address}"));
     let budget = part.engine.budget();
     let (memory, largest) = (budget.total() >> 20, budget.largest_at_once());
     let mut out = std::io::stdout().lock();

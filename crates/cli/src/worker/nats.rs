@@ -229,34 +229,39 @@ async fn one(desk: &Desk, message: Message, beat: Duration, stop: &CancellationT
         }
         Settled::Unreadable { reason } => (reason, None),
     };
-    let metrics = desk.engine.metrics();
-    let pause = match pause {
-        Some(pause) => pause,
-        None => {
-            let letter = DeadLetter {
-                body: message.payload.to_vec(),
-                received_ms: published_ms,
-                failed_ms: now_ms(),
-                attempts: delivered,
-                reason: reason.clone(),
-            };
-            match desk.inbox.keep(letter).await {
-                Ok(()) => {
-                    metrics.died();
-                    tracing::error!(delivered, reason, "given up: kept as a dead letter");
-                    return acknowledge(&message).await;
-                }
-                Err(error) => {
-                    tracing::error!(error = format!("{error:#}"), "a dead letter cannot be kept");
-                    pause_of_event(delivered)
-                }
-            }
-        }
+    let pause = if let Some(pause) = pause {
+        pause
+    } else if keep(desk, &message, published_ms, delivered, &reason).await {
+        return acknowledge(&message).await;
+    } else {
+        pause_of_event(delivered)
     };
-    metrics.retried();
+    desk.engine.metrics().retried();
     tracing::info!(delivered, reason, pause_ms = pause.as_millis() as u64, "comes again");
     if let Err(error) = message.ack_with(AckKind::Nak(Some(pause))).await {
         tracing::warn!(%error, "a message could not be given back: it comes again after its time");
+    }
+}
+
+/// Keeps a message that is given up; whether that worked.
+async fn keep(desk: &Desk, message: &Message, received_ms: i64, attempts: u32, reason: &str) -> bool {
+    let letter = DeadLetter {
+        body: message.payload.to_vec(),
+        received_ms,
+        failed_ms: now_ms(),
+        attempts,
+        reason: reason.to_owned(),
+    };
+    match desk.inbox.keep(letter).await {
+        Ok(()) => {
+            desk.engine.metrics().died();
+            tracing::error!(attempts, reason, "given up: kept as a dead letter");
+            true
+        }
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "a dead letter cannot be kept");
+            false
+        }
     }
 }
 
