@@ -1,6 +1,9 @@
-"""An OTLP/HTTP collector of a few lines: takes traces as protobuf, keeps the spans."""
+"""An OTLP/HTTP collector of a few lines: takes traces as protobuf, keeps the spans. And a
+Runtime API for one event, since Lambda's emulator passes no trace header on."""
 
 import contextlib
+import json
+import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -84,13 +87,60 @@ def collector() -> Iterator[Collector]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    seen = Collector(f"http://127.0.0.1:{server.server_port}")
+    with serving(Handler) as port:
+        seen = Collector(f"http://127.0.0.1:{port}")
+        yield seen
+
+
+@contextlib.contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
+    """A server on a free port of the loopback, until the block ends."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield seen
+        yield server.server_port
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+@contextlib.contextmanager
+def runtime_api(event: dict, trace: str) -> Iterator[tuple[str, queue.Queue]]:
+    """Hands out one event with a trace header, then keeps the function waiting. Its address, and what
+    the function answers."""
+    answers: queue.Queue = queue.Queue()
+    handed, ended = threading.Event(), threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802: the base class's name
+            if handed.is_set():
+                ended.wait(WAIT_SECONDS)
+                return
+            handed.set()
+            body = json.dumps(event).encode()
+            self.send_response(200)
+            self.send_header("Lambda-Runtime-Aws-Request-Id", "8476a536-e9f4-11e8-9739-2dfe598c3fcd")
+            self.send_header("Lambda-Runtime-Deadline-Ms", str(int(time.time() * 1000) + 20_000))
+            self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:us-east-1:123456789012:function:f")
+            self.send_header("Lambda-Runtime-Trace-Id", trace)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_POST(self) -> None:  # noqa: N802
+            answers.put((self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
+            self.send_response(202)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with serving(Handler) as port:
+        try:
+            yield f"127.0.0.1:{port}", answers
+        finally:
+            ended.set()

@@ -123,9 +123,9 @@ def python_function(handler: str) -> list:
 @contextlib.contextmanager
 def emulator(
     program: list, variables: dict[str, str], log: Path | None = None
-) -> Iterator[Callable[..., dict | str]]:
-    """Lambda's own emulator around a program; calling what it yields invokes the function, with headers if
-    there are any. What the program prints goes to `log`."""
+) -> Iterator[Callable[[dict], dict | str]]:
+    """Lambda's own emulator around a program; calling what it yields invokes the function. What the program
+    prints goes to `log`."""
     if not EMULATOR.is_file():
         pytest.fail(f"{EMULATOR} is missing: run tools/setup.sh test")
     port, api = free_ports(2)
@@ -140,13 +140,11 @@ def emulator(
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
 
-    def invoke(event: dict, **headers: str) -> dict | str:
-        named = {name.replace("_", "-"): text for name, text in headers.items()}
-        asked = urllib.request.Request(url, json.dumps(event).encode(), named)
+    def invoke(event: dict) -> dict | str:
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
-                with opener.open(asked, timeout=60) as answer:
+                with opener.open(url, json.dumps(event).encode(), timeout=60) as answer:
                     body = answer.read()
                 break
             except urllib.error.HTTPError as error:

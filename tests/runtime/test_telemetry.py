@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 import small_cloud
-from collector import Span, collector
+from collector import Span, collector, runtime_api
 from conftest import emulator
 
 PICTURE = Path(__file__).resolve().parents[2] / "tests" / "golden" / "png" / "rgb8" / "input.png"
@@ -66,7 +66,7 @@ def test_prometheus_reads_what_the_cloud_and_its_function_did(minilab: Path, tmp
             assert samples.get(name) == expected, f"{name}: {samples.get(name)} in {sorted(samples)}"
         prints = sum(found["Size"] for found in cloud.client().list_objects_v2(Bucket=cloud.processed)["Contents"] if not found["Key"].startswith("failures/"))
         assert samples["minilab_print_bytes_total"] == prints
-        with pytest.raises(Exception, match="403"):
+        with pytest.raises(Exception, match="SignatureDoesNotMatch"):
             cloud.client(aws_secret_access_key="wrong").list_buckets()
         assert any("status=403" in name for name in scraped(cloud))
 
@@ -118,28 +118,47 @@ def test_each_event_is_a_trace_with_its_stages(minilab: Path, tmp_path: Path):
         assert SECRET not in cloud.log.read_text()
 
 
-def function(minilab: Path, seen_url: str, tmp_path: Path, **more: str):
-    """minilab's function under Lambda's own emulator, its S3 nowhere."""
-    variables = {
+def function_variables(seen_url: str) -> dict[str, str]:
+    """The function's environment, its S3 nowhere."""
+    return {
         "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "MINILAB_SOURCE_BUCKET": "photos-source",
+        "MINILAB_PROCESSED_BUCKET": "photos-processed",
         "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9",
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{seen_url}/v1/traces",
     }
-    return emulator([minilab, "function"], variables | more, tmp_path / "function.log")
+
+
+def function(minilab: Path, seen_url: str, tmp_path: Path, **more: str):
+    """minilab's function under Lambda's own emulator."""
+    return emulator([minilab, "function"], function_variables(seen_url) | more, tmp_path / "function.log")
 
 
 def test_the_platforms_trace_header_is_the_parent_and_a_failure_is_marked(minilab: Path, tmp_path: Path):
     sampled = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1"
-    with collector() as seen, function(minilab, seen.url, tmp_path) as invoke:
-        answer = invoke(event("photos-source", "a.png"), X_Amzn_Trace_Id=sampled)
-        assert answer["errorType"] == "Minilab.Retry", answer
+    with collector() as seen, runtime_api(event("photos-source", "a.png"), sampled) as (api, answers):
+        variables = function_variables(seen.url) | {
+            "AWS_LAMBDA_RUNTIME_API": api,
+            "AWS_LAMBDA_FUNCTION_NAME": "f",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "x",
+        }
+        with (tmp_path / "function.log").open("wb") as output:
+            process = subprocess.Popen([minilab, "function"], env=variables, stdout=output, stderr=output)
+        try:
+            path, answer = answers.get(timeout=60)
+        finally:
+            process.kill()
+            process.wait()
+        assert path.endswith("/error") and json.loads(answer)["errorType"] == "Minilab.Retry", answer
         # The spans were sent before the answer.
         [invocation] = seen.named("invocation")
         assert (invocation.trace, invocation.parent) == ("5759e988bd862e3fe1be46a994272793", "53995c3f42cd8ad8")
         reconcile = whole(seen, invocation)["reconcile"]
         assert (reconcile.attributes["verdict"], reconcile.failed, invocation.failed) == ("retried", True, True)
-        assert seen.resources[0]["service.name"] == "minilab"
+        assert seen.resources[0]["service.name"] == "f"
 
 
 @pytest.mark.parametrize(

@@ -113,12 +113,13 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
         let Outcome { rounds, written, deleted, bytes_in, bytes_out, retries, .. } = &account.outcome;
         span.record("verdict", account.verdict());
         span.record("code", account.code());
-        span.record("rounds", rounds);
-        span.record("written", written);
-        span.record("deleted", deleted);
-        span.record("bytes_in", bytes_in);
-        span.record("bytes_out", bytes_out);
-        span.record("retries", retries);
+        // Signed, as the integers of traces are.
+        span.record("rounds", i64::from(*rounds));
+        span.record("written", i64::from(*written));
+        span.record("deleted", i64::from(*deleted));
+        span.record("bytes_in", *bytes_in as i64);
+        span.record("bytes_out", *bytes_out as i64);
+        span.record("retries", i64::from(*retries));
         span.record("otel.status_code", failure.is_some().then_some("ERROR"));
         (account, failure)
     }
@@ -333,7 +334,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             metadata: tag::metadata(self.key, &source.etag, &handler.digest),
         };
         let processed = handler.recipe.processed.bucket.as_str();
-        let span = info_span!("put", print = key, bytes = size);
+        let span = info_span!("put", print = key, bytes = size as i64);
         self.write(|store| store.put(processed, &key, put.clone())).instrument(span).await?;
         {
             let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
