@@ -17,7 +17,7 @@ fn telemetry(variables: &BTreeMap<String, String>) -> Result<Option<Telemetry>, 
     let traces = Traces::from_variables(variables, service, env!("CARGO_PKG_VERSION"));
     Ok(traces.map_err(|error| error.to_string())?.map(|traces| Telemetry {
         layer: Box::new(traces.layer()),
-        adopt: Box::new(Traces::adopt),
+        adopt: Traces::adopt,
         flush: Box::new(move || traces.flush()),
     }))
 }

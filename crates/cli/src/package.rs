@@ -48,7 +48,7 @@ pub(crate) struct PackageOptions {
     pub(crate) arch: Option<Arch>,
 
     /// Leave the recipe out: the function finds it in its environment (`MINILAB_RECIPE`), or where
-    /// that says (`MINILAB_CONFIG`, such as s3://bucket/minilab.toml)
+    /// that says (`MINILAB_CONFIG`, such as `s3://bucket/minilab.toml`)
     #[arg(long)]
     pub(crate) no_recipe: bool,
 }
@@ -139,7 +139,7 @@ fn recipe_files(config: &Config) -> anyhow::Result<Vec<Entry>> {
             "the recipe's watermark {name:?} cannot lie at that place in the zip; put it beside the recipe, \
              or in the processed bucket"
         );
-        let path = config.folder.join(&name);
+        let path = config.folder.join(name);
         let bytes = std::fs::read(&path)
             .with_context(|| format!("cannot read the recipe's watermark {}", path.display()))?;
         entries.push(Entry { name: name.clone(), mode: 0o100_644, bytes });

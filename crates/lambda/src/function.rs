@@ -129,7 +129,7 @@ async fn post_init_error(runtime_api: &str, error: &SettingsError) -> Result<(),
 
 /// A [`Telemetry`] whose layer is in use.
 struct Tracer {
-    adopt: Box<dyn Fn(&tracing::Span, &str) + Send + Sync>,
+    adopt: fn(&tracing::Span, &str),
     flush: Box<dyn Fn() + Send + Sync>,
 }
 

@@ -11,7 +11,7 @@ pub struct Telemetry {
     pub layer: Box<dyn Layer<Registry> + Send + Sync>,
     /// Makes a span, which has not begun, a child of what the platform's trace
     /// header names.
-    pub adopt: Box<dyn Fn(&Span, &str) + Send + Sync>,
+    pub adopt: fn(&Span, &str),
     /// Sends what has ended. Called before each answer: afterwards the platform
     /// may freeze the process.
     pub flush: Box<dyn Fn() + Send + Sync>,

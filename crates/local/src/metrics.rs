@@ -1,11 +1,11 @@
-//! What the small cloud counts, as OpenMetrics text: what Prometheus reads at
+//! What the small cloud counts, as `OpenMetrics` text: what Prometheus reads at
 //! `/metrics` of the console.
 //!
 //! Owns: the cloud's metrics and their text. Refuses: names of objects and of
 //! callers, of which there is no bound, and whatever is particular to the
 //! function: an [`Extension`] registers that.
 //!
-//! Source: the OpenMetrics specification, 1.0.
+//! Source: the `OpenMetrics` specification, 1.0.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};

@@ -12,7 +12,7 @@ use aws_sigv4::sign::v4::SigningParams;
 use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings};
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::byte_stream::{AggregatedBytes, ByteStream};
 use aws_types::service_config::ServiceConfigKey;
 use minilab_lambda::Listed;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -107,7 +107,7 @@ impl Function {
         };
         let response = self.connector.call(request).await.map_err(|error| Again(describe(&error)))?;
         let status = response.status().as_u16();
-        let body = ByteStream::new(response.into_body()).collect().await.map(|body| body.into_bytes());
+        let body = ByteStream::new(response.into_body()).collect().await.map(AggregatedBytes::into_bytes);
         let body = body.unwrap_or_default();
         let why = format!("HTTP {status} {}", String::from_utf8_lossy(&body).trim());
         match status {

@@ -17,13 +17,14 @@ fn telemetry(variables: &BTreeMap<String, String>) -> Result<Option<Telemetry>, 
     let traces = Traces::from_variables(variables, service, env!("CARGO_PKG_VERSION"));
     Ok(traces.map_err(|error| error.to_string())?.map(|traces| Telemetry {
         layer: Box::new(traces.layer()),
-        adopt: Box::new(Traces::adopt),
+        adopt: Traces::adopt,
         flush: Box::new(move || traces.flush()),
     }))
 }
 
 /// Asked for in vain: said, so that nobody looks for traces that never come.
 #[cfg(not(feature = "otel"))]
+#[expect(clippy::unnecessary_wraps, reason = "as the other, which may refuse")]
 fn telemetry(variables: &BTreeMap<String, String>) -> Result<Option<Telemetry>, String> {
     let named = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
     if named.iter().any(|name| variables.get(*name).is_some_and(|value| !value.is_empty())) {
