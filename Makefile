@@ -34,11 +34,13 @@ python-test: build
 # What `minilab template` prints, under other people's checkers and deployed to
 # an AWS that is not AWS.
 deploy-test: build
+	$(CARGO) build --locked --release -p minilab -p minilab-lambda --bin bootstrap
 	tools/python-environment.sh .tools/deploy-venv tests/deploy/requirements.txt
 	.tools/deploy-venv/bin/python -m pytest -q tests/deploy --minilab $(MINILAB)
 
-# The examples under the two checkers that take minutes to install.
-deploy-check:
+# The examples under the two checkers that take minutes to install, and the
+# package under cargo lambda.
+deploy-check: package
 	tools/deploy-check.sh
 
 # What CI asks on top of the tests.
@@ -55,12 +57,15 @@ audit:
 	tools/setup-lint.sh
 	.tools/bin/cargo-deny --locked check advisories
 
-# dist/bootstrap.zip for Lambda's provided.al2023. Naming both packages gives the
-# dependencies the features they have in `build`, so that they are compiled once.
+# dist/bootstrap.zip for Lambda's provided.al2023, started here as it would be there.
+# FEATURES=otel: with traces. Naming both packages gives the dependencies the
+# features they have in `build`, so that they are compiled once.
 package:
 	tools/setup.sh package
-	$(CARGO) build --locked --release -p minilab -p minilab-lambda --bin bootstrap
-	.tools/package-venv/bin/python tools/package.py $(TARGET)/release/bootstrap dist/bootstrap.zip
+	$(CARGO) build --locked --release -p minilab -p minilab-lambda --bin minilab --bin bootstrap \
+	  $(if $(FEATURES),--features minilab-lambda/$(FEATURES))
+	$(MINILAB) package --bootstrap $(TARGET)/release/bootstrap --out dist/bootstrap.zip
+	python3 tools/start.py dist/bootstrap.zip
 
 # Instructions of a fixed set of jobs against bench/instructions.json; a change
 # over 3 % fails. MINILAB_BLESS=1 records them anew.

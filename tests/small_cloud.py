@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import boto3
 import botocore.config
@@ -89,14 +90,15 @@ class Cloud:
 
 
 @contextmanager
-def running(minilab: Path, folder: Path) -> Iterator[Cloud]:
-    """`minilab up` with its data in `folder`, until the block ends."""
+def running(minilab: Path, folder: Path, variables: Mapping[str, str] = MappingProxyType({})) -> Iterator[Cloud]:
+    """`minilab up` with its data in `folder` and further environment variables, until the block ends."""
     recipe, log = folder / "minilab.toml", folder / "log.txt"
     recipe.write_text(RECIPE)
     command = [minilab, "up", "--json", "--config", recipe, "--data-dir", folder / "data"]
     command += ["--s3-addr", "127.0.0.1:0", "--console-addr", "127.0.0.1:0"]
     with log.open("wb") as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=without_proxies(os.environ))
+        environment = without_proxies(os.environ) | dict(variables)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, env=environment)
     try:
         readable, _, _ = select.select([process.stdout], [], [], START_SECONDS)
         line = process.stdout.readline() if readable else b""

@@ -3,7 +3,7 @@
 # already: a second run does nothing and takes no time.
 #
 #   tools/setup.sh build    compiler-side programs: a C compiler, cmake, nasm
-#   tools/setup.sh package  the same and what tools/package.py compresses with
+#   tools/setup.sh package  the same and Python, which starts the function once
 #   tools/setup.sh guard    the same and valgrind, which counts instructions
 #   tools/setup.sh bench    the same and ImageMagick, a peer of the benchmark
 #   tools/setup.sh test     the first, then the S3 clients, a browser, a NATS
@@ -37,7 +37,7 @@ if [ "$scope" = test ]; then
     needed="$needed python3=python3-venv node=nodejs npm=npm rclone=rclone chromium=chromium"
 fi
 case $scope in
-package) needed="$needed python3=python3-venv" ;;
+package) needed="$needed python3=python3" ;;
 guard) needed="$needed valgrind=valgrind" ;;
 # Not `convert`: other programs have that name too.
 bench) command -v magick >/dev/null || needed="$needed convert-im6.q16=imagemagick" ;;
@@ -47,7 +47,7 @@ for pair in $needed; do
     command -v "${pair%%=*}" >/dev/null || missing="$missing ${pair#*=}"
 done
 # Debian's python3 comes without the part that makes environments.
-if { [ "$scope" = test ] || [ "$scope" = package ]; } && command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
+if [ "$scope" = test ] && command -v python3 >/dev/null && ! python3 -c 'import ensurepip' 2>/dev/null; then
     missing="$missing python3-venv"
 fi
 
@@ -76,9 +76,6 @@ if [ -n "$missing" ]; then
     rm -f "$log"
 fi
 
-if [ "$scope" = package ]; then
-    tools/python-environment.sh .tools/package-venv tools/package-requirements.txt
-fi
 [ "$scope" = test ] || exit 0
 
 tools/python-environment.sh .tools/venv tests/requirements.txt

@@ -644,6 +644,117 @@ resource "aws_cloudwatch_dashboard" "minilab" {
     {
       "height": 6,
       "properties": {
+        "metrics": [
+          [
+            "minilab",
+            "Printed",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "Sum"
+            }
+          ],
+          [
+            "minilab",
+            "Rejected",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "Sum"
+            }
+          ],
+          [
+            "minilab",
+            "Failed",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "Sum"
+            }
+          ],
+          [
+            "minilab",
+            "StoreRetries",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "Sum"
+            }
+          ]
+        ],
+        "period": 300,
+        "region": "${data.aws_region.current.region}",
+        "title": "Pictures",
+        "view": "timeSeries"
+      },
+      "type": "metric",
+      "width": 12,
+      "x": 0,
+      "y": 12
+    },
+    {
+      "height": 6,
+      "properties": {
+        "metrics": [
+          [
+            "minilab",
+            "ReconcileTime",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "p95"
+            }
+          ],
+          [
+            "minilab",
+            "GetTime",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "p95"
+            }
+          ],
+          [
+            "minilab",
+            "RenderTime",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "p95"
+            }
+          ],
+          [
+            "minilab",
+            "PutTime",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "p95"
+            }
+          ],
+          [
+            "minilab",
+            "HeadTime",
+            "FunctionName",
+            "minilab",
+            {
+              "stat": "p95"
+            }
+          ]
+        ],
+        "period": 300,
+        "region": "${data.aws_region.current.region}",
+        "title": "Time of a picture, by stage (ms, the slowest of twenty)",
+        "view": "timeSeries"
+      },
+      "type": "metric",
+      "width": 12,
+      "x": 12,
+      "y": 12
+    },
+    {
+      "height": 6,
+      "properties": {
         "query": "SOURCE '/aws/lambda/minilab' | filter message = 'rejected' | stats count(*) as pictures, latest(key) as for_example by code | sort pictures desc",
         "region": "${data.aws_region.current.region}",
         "title": "Rejected pictures, by reason",
@@ -652,7 +763,7 @@ resource "aws_cloudwatch_dashboard" "minilab" {
       "type": "log",
       "width": 24,
       "x": 0,
-      "y": 12
+      "y": 18
     }
   ]
 }

@@ -361,6 +361,21 @@ def test_the_console_answers_its_own_page(cloud, path) -> None:
     assert console(cloud, path, Origin=cloud.console.split("/?")[0]) == 200
 
 
+def test_metrics_name_nobody_and_nothing(cloud) -> None:
+    assert console(cloud, "metrics", token=False) == 200
+    assert console(cloud, "metrics", token=False, Host="evil.example") == 421
+    cloud.client().put_object(Bucket=cloud.source, Key="name-that-is-nobodys-business.txt", Body=b"no picture")
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def text() -> str:
+        with opener.open(cloud.console.split("?")[0] + "metrics", timeout=10) as answer:
+            return answer.read().decode()
+
+    cloud.wait_until("it is counted", lambda: 'minilab_rejected_total{reason="not-an-image"}' in text())
+    for secret in ("nobodys-business", cloud.source, cloud.access_key_id, cloud.secret_access_key):
+        assert secret not in text()
+
+
 @pytest.mark.parametrize("path", ["api/state", "api/events", "api/recipe"])
 def test_the_console_answers_nobody_without_the_links_token(cloud, path) -> None:
     assert console(cloud, path, token=False) == 401

@@ -44,6 +44,10 @@ VARIANTS = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cargo-lambda", type=Path, metavar="PATH", help="the program cargo-lambda, for cargo_lambda.py")
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the recipe."""

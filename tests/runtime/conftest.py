@@ -121,8 +121,11 @@ def python_function(handler: str) -> list:
 
 
 @contextlib.contextmanager
-def emulator(program: list, variables: dict[str, str]) -> Iterator[Callable[[dict], dict | str]]:
-    """Lambda's own emulator around a program; calling what it yields invokes the function."""
+def emulator(
+    program: list, variables: dict[str, str], log: Path | None = None
+) -> Iterator[Callable[[dict], dict | str]]:
+    """Lambda's own emulator around a program; calling what it yields invokes the function. What the program
+    prints goes to `log`."""
     if not EMULATOR.is_file():
         pytest.fail(f"{EMULATOR} is missing: run tools/setup.sh test")
     port, api = free_ports(2)
@@ -130,9 +133,10 @@ def emulator(program: list, variables: dict[str, str]) -> Iterator[Callable[[dic
     command += ["--runtime-api-address", f"127.0.0.1:{api}", *program]
     limits = {"AWS_LAMBDA_FUNCTION_TIMEOUT": "20", "AWS_LAMBDA_FUNCTION_NAME": "minilab", "AWS_REGION": "us-east-1"}
     environment = {"PATH": os.environ["PATH"], "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", **limits}
-    process = subprocess.Popen(
-        command, cwd=FUNCTIONS, env=environment | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    with open(log or os.devnull, "wb") as output:
+        process = subprocess.Popen(
+            command, cwd=FUNCTIONS, env=environment | variables, stdout=output, stderr=subprocess.STDOUT
+        )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     url = f"http://127.0.0.1:{port}/2015-03-31/functions/function/invocations"
 

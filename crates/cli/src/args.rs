@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use minilab_lambda::policy::Keys;
 
+use crate::package::PackageOptions;
 use crate::template::TemplateOptions;
 use crate::worker::WorkerOptions;
 
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Policy(KeyOptions),
     /// Print what to apply to an AWS account: buckets, function, trigger, role, alarms
     Template(Box<TemplateOptions>),
+    /// Make the zip that Lambda is given, and check it
+    Package(PackageOptions),
     /// List, show and retry pictures that were rejected
     Failures(FailuresOptions),
     /// Make the prints of sources that have none, or older ones
@@ -216,6 +219,15 @@ pub(crate) enum FailuresCommand {
     },
 }
 
+/// Where a backfill's work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// This process, with your credentials
+    Here,
+    /// The function, invoked asynchronously: Lambda keeps the events and retries
+    Lambda,
+}
+
 #[derive(Debug, ClapArgs)]
 pub(crate) struct BackfillOptions {
     /// Only sources whose keys begin with this [default: the recipe's prefix]
@@ -240,8 +252,20 @@ pub(crate) struct BackfillOptions {
 
     /// Make nothing here: send what is due to this SQS queue, which a function with
     /// `--trigger sqs` empties
-    #[arg(long, value_name = "URL", conflicts_with = "dry_run")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["dry_run", "via"])]
     pub(crate) queue_url: Option<String>,
+
+    /// Who makes what is due
+    #[arg(long, value_enum, default_value_t = Via::Here)]
+    pub(crate) via: Via,
+
+    /// With `--via lambda`: the function's name or ARN
+    #[arg(long, value_name = "NAME", default_value = "minilab")]
+    pub(crate) function: String,
+
+    /// With `--via lambda`: sources in one invocation; they share its timeout
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=50))]
+    pub(crate) batch: u32,
 
     /// Pictures at once; each may take the recipe's `limits.memory_mb` [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]

@@ -150,6 +150,7 @@ impl Done {
                     State::Ignored { reason } => (None, Some(reason.to_owned())),
                     State::Absent => (None, Some("the source is gone".to_owned())),
                     State::Printed => (None, None),
+                    State::Unfinished { reason, .. } => (None, Some(reason)),
                 };
                 Self {
                     key: key.to_owned(),

@@ -43,6 +43,14 @@ fn find_program(name: &str) -> anyhow::Result<PathBuf> {
         .with_context(|| format!("no program {name:?} is in PATH; give its path, such as ./{name}"))
 }
 
+/// Where the function's traces go: as this program's own do.
+#[expect(clippy::disallowed_methods, reason = "the cli is one of the two places that read the environment")]
+fn tracing_variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("OTEL_"))
+}
+
 /// Makes the function another program than this one.
 pub(crate) fn set_foreign(spec: &mut FunctionSpec, options: &ForeignOptions) -> anyhow::Result<()> {
     spec.retries = options.maximum_retry_attempts;
@@ -87,6 +95,7 @@ pub(crate) fn config(
         ("MINILAB_RECIPE".to_owned(), config.text.clone()),
         ("MINILAB_FOLDER".to_owned(), config.folder.display().to_string()),
     ];
+    spec.env.extend(tracing_variables());
     spec.memory_mb = function.memory;
     spec.timeout = Duration::from_secs(u64::from(function.timeout));
     spec.concurrency = function.concurrency.map_or(cores, |environments| environments as usize);

@@ -18,6 +18,8 @@ pub(crate) struct Config {
     pub(crate) origin: String,
     /// Where the recipe's own files lie.
     pub(crate) folder: PathBuf,
+    /// Its file, if it is in one.
+    pub(crate) path: Option<PathBuf>,
 }
 
 /// Reads `--config`, else `minilab.toml` beside the person, else the built-in
@@ -40,7 +42,7 @@ pub(crate) fn load(args: &Args) -> anyhow::Result<Config> {
             supply(&mut recipe, folder)?;
             // The function may be started elsewhere.
             let folder = std::path::absolute(folder).context("cannot find the recipe's folder")?;
-            Ok(Config { recipe, text, origin, folder })
+            Ok(Config { recipe, text, origin, folder, path: path.map(Path::to_owned) })
         }
         Err(problems) if args.json => {
             println!("{}", serde_json::json!({ "recipe": origin, "problems": problems.0 }));

@@ -13,14 +13,16 @@ use anyhow::Context as _;
 use minilab_handler::tag;
 use minilab_imaging::recipe::{Footprint, Output, Problems, reference, report_key};
 use minilab_imaging::{Limits, Recipe, Rendition};
+use minilab_lambda::metrics::Batch;
 use minilab_local::console::{
     Applied, Changes, Check, Description, Extension, Keys, Lead, Leads, ObjectResult, Places, Preview,
-    PreviewPrint, RecipeText,
+    PreviewPrint, RecipeText, Registry,
 };
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::config::{self, Config};
+use crate::metrics::Metrics;
 
 /// The recipe file where none was named.
 const FILE: &str = "minilab.toml";
@@ -38,6 +40,7 @@ pub(crate) struct Console {
     derives_policy: bool,
     /// Memory of the function, in bytes.
     memory: u64,
+    metrics: Metrics,
 }
 
 /// The recipe in force.
@@ -71,6 +74,7 @@ impl Console {
             variables: variables.iter().filter(|(name, _)| name != RECIPE_VARIABLE).cloned().collect(),
             derives_policy,
             memory: u64::from(memory_mb) << 20,
+            metrics: Metrics::default(),
         })
     }
 
@@ -214,6 +218,16 @@ impl Extension for Console {
         results
     }
 
+    fn logged(&self, line: &str) {
+        if let Some(batch) = Batch::parse(line) {
+            self.metrics.add(&batch);
+        }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+    }
+
     fn recipe(&self) -> RecipeText {
         let InForce { text, origin, digest, .. } = self.in_force();
         let fields: Vec<_> = reference::FIELDS
@@ -327,8 +341,13 @@ mod tests {
 
     fn console(folder: &Path) -> Console {
         let recipe = Recipe::parse(TEXT).unwrap();
-        let config =
-            Config { recipe, text: TEXT.to_owned(), origin: "r.toml".to_owned(), folder: folder.to_owned() };
+        let config = Config {
+            recipe,
+            text: TEXT.to_owned(),
+            origin: "r.toml".to_owned(),
+            folder: folder.to_owned(),
+            path: None,
+        };
         let variables = [(RECIPE_VARIABLE.to_owned(), "old".to_owned()), ("A".to_owned(), "b".to_owned())];
         Console::new(&config, Some(&folder.join("r.toml")), &variables, true, 1024).unwrap()
     }

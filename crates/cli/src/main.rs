@@ -14,6 +14,8 @@ mod demo;
 mod failures;
 mod function;
 mod inputs;
+mod metrics;
+mod package;
 mod render;
 mod results;
 mod samples;
@@ -26,6 +28,11 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+
+use minilab_telemetry::{Traces, TracesError};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use args::{Args, Command};
 
@@ -50,21 +57,22 @@ impl From<Ending> for ExitCode {
 fn main() -> ExitCode {
     let args = Args::parse();
     // The function writes its own log, as on Lambda.
-    if !matches!(args.command, Command::Function) {
-        log_to_stderr(&args);
+    if matches!(args.command, Command::Function) {
+        return function::run();
     }
-    let ending = match &args.command {
-        Command::Check => check::run(&args),
-        Command::Policy(options) => check::policy(&args, options),
-        Command::Template(options) => template::run(&args, options),
-        Command::Failures(options) => failures::run(&args, options),
-        Command::Backfill(options) => backfill::run(&args, options),
-        Command::Render(options) => render::run(&args, options),
-        Command::Demo(options) => demo::run(&args, options),
-        Command::Up(options) => up::run(&args, options),
-        Command::Worker(options) => worker::run(&args, options),
-        Command::Function => return function::run(),
+    let traces = match traces() {
+        Ok(traces) => traces,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "minilab: {error}");
+            return ExitCode::from(2);
+        }
     };
+    log_to_stderr(&args, traces.as_ref());
+    let ending = run(&args);
+    // Sends what is not sent yet.
+    if let Some(traces) = traces {
+        traces.shutdown();
+    }
     match ending {
         Ok(ending) => ending.into(),
         // The reader of a pipe went away (`minilab check | head`): nobody to tell.
@@ -77,6 +85,31 @@ fn main() -> ExitCode {
     }
 }
 
+fn run(args: &Args) -> anyhow::Result<Ending> {
+    match &args.command {
+        Command::Check => check::run(args),
+        Command::Policy(options) => check::policy(args, options),
+        Command::Template(options) => template::run(args, options),
+        Command::Package(options) => package::run(args, options),
+        Command::Failures(options) => failures::run(args, options),
+        Command::Backfill(options) => backfill::run(args, options),
+        Command::Render(options) => render::run(args, options),
+        Command::Demo(options) => demo::run(args, options),
+        Command::Up(options) => up::run(args, options),
+        Command::Worker(options) => worker::run(args, options),
+        Command::Function => unreachable!("it has returned"),
+    }
+}
+
+/// Where spans go, by the standard variables.
+#[expect(clippy::disallowed_methods, reason = "the cli is one of the two places that read the environment")]
+fn traces() -> Result<Option<Traces>, TracesError> {
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    Traces::from_variables(&variables, "minilab", env!("CARGO_PKG_VERSION"))
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
@@ -84,7 +117,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn log_to_stderr(args: &Args) {
+fn log_to_stderr(args: &Args, traces: Option<&Traces>) {
     let default = match (args.quiet, &args.command) {
         (false, Command::Up(_)) => "warn,minilab=info,minilab_local=info",
         // It is a server: one line for each event.
@@ -95,12 +128,12 @@ fn log_to_stderr(args: &Args) {
     };
     // s3s calls a missing key an error and prints whole requests with their headers.
     let filter = format!("s3s=off,{}", args.log.as_deref().unwrap_or(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+    let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         // It would say on standard error that standard error is closed, and panic in the middle of the cloud.
         .log_internal_errors(false)
-        .init();
+        .with_filter(tracing_subscriber::EnvFilter::new(filter));
+    tracing_subscriber::registry().with(traces.map(Traces::layer)).with(log).init();
 }

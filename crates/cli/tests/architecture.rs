@@ -52,9 +52,19 @@ fn our_crates_depend_on_each_other_one_way() {
     for (krate, allowed) in [
         ("imaging", vec![]),
         ("handler", vec!["minilab-imaging"]),
-        ("lambda", vec!["minilab-handler", "minilab-imaging"]),
+        ("lambda", vec!["minilab-handler", "minilab-imaging", "minilab-telemetry"]),
         ("local", vec![]),
-        ("cli", vec!["minilab-handler", "minilab-imaging", "minilab-lambda", "minilab-local"]),
+        ("telemetry", vec![]),
+        (
+            "cli",
+            vec![
+                "minilab-handler",
+                "minilab-imaging",
+                "minilab-lambda",
+                "minilab-local",
+                "minilab-telemetry",
+            ],
+        ),
     ] {
         let ours: Vec<String> =
             dependencies(krate).into_iter().filter(|name| name.starts_with("minilab")).collect();
@@ -70,6 +80,12 @@ fn imaging_and_handler_are_built_without_any_network_or_executor() {
             assert!(!tree.contains(banned), "{package} is built with {banned}");
         }
     }
+}
+
+#[test]
+fn the_function_is_built_without_a_tracer_unless_it_is_asked_for() {
+    let tree = tree("minilab-lambda");
+    assert!(!tree.contains("minilab_telemetry") && !tree.contains("opentelemetry_sdk"), "{tree:?}");
 }
 
 #[test]

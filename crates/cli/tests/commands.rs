@@ -253,6 +253,7 @@ fn the_commands_page_is_what_the_binary_says() {
         &["check"],
         &["policy"],
         &["template"],
+        &["package"],
         &["backfill"],
         &["failures"],
         &["failures", "list"],

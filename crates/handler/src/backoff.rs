@@ -4,6 +4,7 @@
 use crate::clock::Clock;
 use crate::store::StoreError;
 use crate::verdict::{Failure, Verdict, decide};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,11 +51,13 @@ impl Jitter {
 
 /// Runs `operation` until it succeeds, until its failure is one that pauses do
 /// not cure, or until the tries or the time are used up; then the last failure.
+/// Each further try counts in `retries`.
 pub(crate) async fn patiently<T, F>(
     clock: &impl Clock,
     jitter: &Jitter,
     patience: Patience,
     deadline: Duration,
+    retries: &AtomicU32,
     mut operation: impl FnMut() -> F,
 ) -> Result<T, Failure>
 where
@@ -74,6 +77,7 @@ where
         }
         tracing::debug!(reason, tried, pause_ms = pause.as_millis() as u64, "pausing before another try");
         clock.sleep(pause).await;
+        retries.fetch_add(1, Ordering::Relaxed);
     }
 }
 

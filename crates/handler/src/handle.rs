@@ -4,7 +4,7 @@
 use crate::backoff::{Jitter, Patience};
 use crate::clock::Clock;
 use crate::event::{Delivery, Record};
-use crate::outcome::{Outcome, State, Summary};
+use crate::outcome::{Account, Outcome, State, Summary};
 use crate::renderer::Renderer;
 use crate::store::Store;
 use crate::verdict::{Failure, Verdict, decide};
@@ -130,6 +130,20 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
     /// When nothing in the payload is understood; for senders other than SQS
     /// also when any record must come again, after all of them were tried.
     pub async fn handle(&self, payload: &Value, deadline: Duration) -> Result<Value, HandlerError> {
+        self.handle_and_tell(payload, deadline, |_| {}).await
+    }
+
+    /// [`Handler::handle`], with an account of each key to `tell` as soon as it
+    /// is done with: for whoever counts.
+    ///
+    /// # Errors
+    /// As [`Handler::handle`].
+    pub async fn handle_and_tell(
+        &self,
+        payload: &Value,
+        deadline: Duration,
+        mut tell: impl FnMut(Account) + Send,
+    ) -> Result<Value, HandlerError> {
         let delivery = Delivery::parse(payload).map_err(|error| {
             let failure = Failure::Event(error);
             tracing::error!(reason = %failure, "the event is not understood");
@@ -169,20 +183,23 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
         }
 
         let mut outcomes = stream::iter(keys)
-            .map(|(key, messages)| async move { (key, messages, self.reconcile(key, deadline).await) })
+            .map(|(key, messages)| async move { (messages, self.attempt(key, deadline).await) })
             .buffer_unordered(self.options.keys);
-        while let Some((key, messages, result)) = outcomes.next().await {
-            match result {
-                Ok(outcome) => {
-                    self.log(key, &outcome);
-                    summary.add(&outcome);
+        while let Some((messages, (account, failure))) = outcomes.next().await {
+            let Account { bucket, key, outcome, elapsed } = &account;
+            match failure {
+                None => {
+                    log(&account);
+                    summary.add(outcome);
                 }
-                Err(failure) => {
-                    tracing::error!(bucket = self.recipe.source.bucket, key, reason = %failure, "not finished");
-                    failures.push((format!("s3://{}/{key}", self.recipe.source.bucket), failure));
+                Some(failure) => {
+                    let ms = milliseconds(*elapsed);
+                    tracing::error!(bucket, key, verdict = account.verdict(), ms, reason = %failure, "not finished");
+                    failures.push((format!("s3://{bucket}/{key}"), failure));
                     failed_messages.extend(messages);
                 }
             }
+            tell(account);
         }
         summary.failed = failures.len() as u32;
         tracing::info!(
@@ -208,31 +225,36 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
         }
         if failures.is_empty() { Ok(json!(summary)) } else { Err(error(&failures)) }
     }
+}
 
-    fn log(&self, key: &str, outcome: &Outcome) {
-        let bucket = self.recipe.source.bucket.as_str();
-        let Outcome { state, rounds, written, deleted, bytes_in, bytes_out, timings } = outcome;
-        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
-        if let State::Rejected { code, reason } = state {
-            tracing::warn!(bucket, key, code, reason, "rejected");
-        }
-        tracing::info!(
-            bucket,
-            key,
-            state = state.word(),
-            rounds,
-            written,
-            deleted,
-            bytes_in,
-            bytes_out,
-            get_ms = ms(timings.get),
-            render_ms = ms(timings.render),
-            render_and_put_ms = ms(timings.render_and_put),
-            tidy_ms = ms(timings.tidy),
-            settle_ms = ms(timings.settle),
-            "reconciled"
-        );
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn log(account: &Account) {
+    let Account { bucket, key, outcome, elapsed } = account;
+    let Outcome { state, rounds, written, deleted, bytes_in, bytes_out, retries, timings, .. } = outcome;
+    if let State::Rejected { code, reason } = state {
+        tracing::warn!(bucket, key, code, reason, "rejected");
     }
+    tracing::info!(
+        bucket,
+        key,
+        state = state.word(),
+        rounds,
+        written,
+        deleted,
+        bytes_in,
+        bytes_out,
+        retries,
+        ms = milliseconds(*elapsed),
+        get_ms = milliseconds(timings.get),
+        render_ms = milliseconds(timings.render),
+        render_and_put_ms = milliseconds(timings.render_and_put),
+        tidy_ms = milliseconds(timings.tidy),
+        settle_ms = milliseconds(timings.settle),
+        "reconciled"
+    );
 }
 
 fn kind<'a>(failures: impl Iterator<Item = &'a Failure>) -> ErrorKind {

@@ -25,6 +25,6 @@ pub use backoff::Patience;
 pub use clock::Clock;
 pub use handle::{ErrorKind, Handler, HandlerError, Options};
 pub use memory::{MemoryStore, Stored};
-pub use outcome::{Outcome, State, Summary, Timings};
+pub use outcome::{Account, Outcome, State, Summary, Timings, Unfinished};
 pub use renderer::{Job, Renderer, ThreadRenderer};
 pub use store::Store;

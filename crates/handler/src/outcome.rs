@@ -1,15 +1,17 @@
 //! What was done for one key, and for one invocation, in numbers.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The state in which a key was left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "lowercase", tag = "state")]
 pub enum State {
     /// Every print is there.
     Printed,
     /// There is no source: nothing is there.
+    #[default]
     Absent,
     /// The source has no prints: nothing is there but a report.
     Rejected {
@@ -23,6 +25,24 @@ pub enum State {
         /// Why.
         reason: &'static str,
     },
+    /// It must be looked at again: what is there may be stale. Only in an
+    /// [`Account`]; elsewhere this is a failure.
+    Unfinished {
+        /// What is done about it.
+        verdict: Unfinished,
+        /// For the person who runs the function.
+        reason: String,
+    },
+}
+
+/// What is done about a key that could not be finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unfinished {
+    /// The same again later may succeed.
+    Retry,
+    /// Someone must correct the configuration first.
+    Refuse,
 }
 
 impl State {
@@ -33,8 +53,13 @@ impl State {
             Self::Absent => "absent",
             Self::Rejected { .. } => "rejected",
             Self::Ignored { .. } => "ignored",
+            Self::Unfinished { verdict: Unfinished::Retry, .. } => "retried",
+            Self::Unfinished { verdict: Unfinished::Refuse, .. } => "refused",
         }
     }
+
+    /// Every word that [`State::word`] gives.
+    pub const WORDS: [&'static str; 6] = ["printed", "absent", "rejected", "ignored", "retried", "refused"];
 }
 
 /// Where the time of a key went, all rounds together.
@@ -52,8 +77,22 @@ pub struct Timings {
     pub settle: Duration,
 }
 
+impl Timings {
+    /// The stages one after the other, none counted twice: `put` is what
+    /// uploading took beyond rendering.
+    pub fn stages(&self) -> [(&'static str, Duration); 5] {
+        [
+            ("get", self.get),
+            ("render", self.render),
+            ("put", self.render_and_put.saturating_sub(self.render)),
+            ("tidy", self.tidy),
+            ("head", self.settle),
+        ]
+    }
+}
+
 /// What was done for one key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcome {
     /// The state in which it was left.
     pub state: State,
@@ -67,8 +106,40 @@ pub struct Outcome {
     pub bytes_in: u64,
     /// Size of the prints, over all rounds, in bytes.
     pub bytes_out: u64,
+    /// Of the prints stored, how many are of each format.
+    pub formats: BTreeMap<&'static str, u32>,
+    /// Operations of the store that were tried again after a pause.
+    pub retries: u32,
     /// Where the time went.
     pub timings: Timings,
+}
+
+/// One source key of one event, for whoever counts: finished or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The source bucket.
+    pub bucket: String,
+    /// The source key.
+    pub key: String,
+    /// What was done, up to the failure if there was one.
+    pub outcome: Outcome,
+    /// From the first look at the source to the end, pauses included.
+    pub elapsed: Duration,
+}
+
+impl Account {
+    /// One of [`State::WORDS`].
+    pub const fn verdict(&self) -> &'static str {
+        self.outcome.state.word()
+    }
+
+    /// Why a picture was rejected; see [`minilab_imaging::Error::code`].
+    pub const fn code(&self) -> Option<&'static str> {
+        match self.outcome.state {
+            State::Rejected { code, .. } => Some(code),
+            _ => None,
+        }
+    }
 }
 
 /// What was done for one invocation; the answer of a successful one.
@@ -101,6 +172,7 @@ impl Summary {
             State::Absent => self.absent += 1,
             State::Rejected { .. } => self.rejected += 1,
             State::Ignored { .. } => self.ignored += 1,
+            State::Unfinished { .. } => self.failed += 1,
         }
         self.written += outcome.written;
         self.deleted += outcome.deleted;

@@ -4,7 +4,7 @@
 
 use crate::backoff::patiently;
 use crate::clock::Clock;
-use crate::outcome::{Outcome, State, Timings};
+use crate::outcome::{Account, Outcome, State, Unfinished};
 use crate::renderer::{Job, Renderer};
 use crate::report::Report;
 use crate::store::{Cause, Head, Object, Put, Store, StoreError};
@@ -15,9 +15,12 @@ use futures_channel::mpsc;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use minilab_imaging::recipe::{Footprint, report_key};
 use minilab_imaging::{Error, Limit, Rendition};
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tracing::field::Empty;
+use tracing::{Instrument as _, info_span};
 
 /// What the source looked like: if this is the same before and after, the
 /// prints belong to it.
@@ -42,6 +45,18 @@ struct Run<'a, S, R, C> {
     /// A write of this run may still happen: it got no answer, or was given up
     /// in flight. It could undo what a later run has done by then.
     in_doubt: AtomicBool,
+    /// Operations of the store that were tried again.
+    retries: AtomicU32,
+    /// Uploads run at once, and count here.
+    made: Mutex<Made>,
+}
+
+/// Prints stored, over all rounds, those of a round that failed included.
+#[derive(Default)]
+struct Made {
+    written: u32,
+    bytes_out: u64,
+    formats: BTreeMap<&'static str, u32>,
 }
 
 impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
@@ -54,29 +69,64 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
     /// done, but a write got no answer and may happen again later. A rejected picture is
     /// not an error: it is [`State::Rejected`].
     pub async fn reconcile(&self, key: &str, deadline: Duration) -> Result<Outcome, Failure> {
-        let run = Run {
+        match self.attempt(key, deadline).await {
+            (account, None) => Ok(account.outcome),
+            (_, Some(failure)) => Err(failure),
+        }
+    }
+
+    /// [`Handler::reconcile`] with an account of what was done, whatever came of
+    /// it: for whoever counts. The span `reconcile` and, below it, one for each
+    /// stage say the same to whoever traces.
+    pub async fn attempt(&self, key: &str, deadline: Duration) -> (Account, Option<Failure>) {
+        let bucket = self.recipe.source.bucket.as_str();
+        let span = info_span!(
+            "reconcile",
+            bucket,
+            key,
+            verdict = Empty,
+            code = Empty,
+            rounds = Empty,
+            written = Empty,
+            deleted = Empty,
+            bytes_in = Empty,
+            bytes_out = Empty,
+            retries = Empty,
+            otel.status_code = Empty
+        );
+        let started = self.clock.now();
+        let mut run = Run {
             handler: self,
             key,
             tag: tag::source(key),
             report_key: report_key(key),
             deadline,
-            outcome: Outcome {
-                state: State::Absent,
-                rounds: 0,
-                written: 0,
-                deleted: 0,
-                bytes_in: 0,
-                bytes_out: 0,
-                timings: Timings::default(),
-            },
+            outcome: Outcome::default(),
             in_doubt: AtomicBool::new(false),
+            retries: AtomicU32::new(0),
+            made: Mutex::default(),
         };
-        run.until_settled().await
+        let failure = run.until_settled().instrument(span.clone()).await.err();
+        let outcome = run.counted(failure.as_ref());
+        let elapsed = self.clock.now().saturating_sub(started);
+        let account = Account { bucket: bucket.to_owned(), key: key.to_owned(), outcome, elapsed };
+        let Outcome { rounds, written, deleted, bytes_in, bytes_out, retries, .. } = &account.outcome;
+        span.record("verdict", account.verdict());
+        span.record("code", account.code());
+        // Signed, as the integers of traces are.
+        span.record("rounds", i64::from(*rounds));
+        span.record("written", i64::from(*written));
+        span.record("deleted", i64::from(*deleted));
+        span.record("bytes_in", *bytes_in as i64);
+        span.record("bytes_out", *bytes_out as i64);
+        span.record("retries", i64::from(*retries));
+        span.record("otel.status_code", failure.is_some().then_some("ERROR"));
+        (account, failure)
     }
 }
 
 impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
-    async fn until_settled(mut self) -> Result<Outcome, Failure> {
+    async fn until_settled(&mut self) -> Result<(), Failure> {
         let Handler { recipe, options, clock, .. } = self.handler;
         let source = recipe.source.bucket.as_str();
         while self.outcome.rounds < options.rounds {
@@ -86,20 +136,22 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             self.outcome.rounds += 1;
             let started = clock.now();
             let max = self.handler.limits.input_bytes;
-            let object = self.patiently(|store| store.get(source, self.key, max)).await?;
+            let get = self.patiently(|store| store.get(source, self.key, max));
+            let object = get.instrument(info_span!("get")).await?;
             self.outcome.timings.get += clock.now().saturating_sub(started);
             let before = Sight::of(object.as_ref().map(Object::head));
 
             self.outcome.state = self.apply(object).await?;
 
             let started = clock.now();
-            let head = self.patiently(|store| store.head(source, self.key)).await?;
+            let head = self.patiently(|store| store.head(source, self.key));
+            let head = head.instrument(info_span!("head")).await?;
             self.outcome.timings.settle += clock.now().saturating_sub(started);
             if Sight::of(head.as_ref()) == before {
-                return if self.in_doubt.into_inner() {
+                return if self.in_doubt.load(Ordering::Relaxed) {
                     Err(Failure::Unanswered { bucket: source.to_owned(), key: self.key.to_owned() })
                 } else {
-                    Ok(self.outcome)
+                    Ok(())
                 };
             }
             tracing::debug!(key = self.key, round = self.outcome.rounds, "the source changed meanwhile");
@@ -109,6 +161,23 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             key: self.key.to_owned(),
             rounds: self.outcome.rounds,
         })
+    }
+
+    /// What was done, of which `failure` came, if anything.
+    fn counted(self, failure: Option<&Failure>) -> Outcome {
+        let Made { written, bytes_out, formats } =
+            self.made.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let retries = self.retries.into_inner();
+        let mut outcome = Outcome { written, bytes_out, formats, retries, ..self.outcome };
+        if let Some(failure) = failure {
+            let verdict = match decide(failure) {
+                // A rejected picture is an outcome, and never comes here.
+                Verdict::Retry { .. } | Verdict::Reject { .. } => Unfinished::Retry,
+                Verdict::Refuse { .. } => Unfinished::Refuse,
+            };
+            outcome.state = State::Unfinished { verdict, reason: failure.to_string() };
+        }
+        outcome
     }
 
     /// Makes the processed bucket agree with one state of the source.
@@ -153,9 +222,12 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
     /// No source: no prints, no report.
     async fn nothing(&mut self, state: State) -> Result<State, Failure> {
         let started = self.handler.clock.now();
-        self.remove_prints(&BTreeSet::new()).await?;
-        let report = self.find_report().await?;
-        self.remove_report(report).await?;
+        let tidy = async {
+            self.remove_prints(&BTreeSet::new()).await?;
+            let report = self.find_report().await?;
+            self.remove_report(report).await
+        };
+        tidy.instrument(info_span!("tidy")).await?;
         self.outcome.timings.tidy += self.handler.clock.now().saturating_sub(started);
         Ok(state)
     }
@@ -164,7 +236,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
     async fn reject(&mut self, head: &Head, code: &'static str, reason: String) -> Result<State, Failure> {
         let handler = self.handler;
         let started = handler.clock.now();
-        self.remove_prints(&BTreeSet::new()).await?;
+        self.remove_prints(&BTreeSet::new()).instrument(info_span!("tidy")).await?;
         let bucket = &handler.recipe.source.bucket;
         let report = Report {
             code,
@@ -178,7 +250,8 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             metadata: tag::metadata(self.key, &head.etag, &handler.digest),
         };
         let processed = handler.recipe.processed.bucket.as_str();
-        self.write(|store| store.put(processed, &self.report_key, put.clone())).await?;
+        let report = self.write(|store| store.put(processed, &self.report_key, put.clone()));
+        report.instrument(info_span!("report")).await?;
         self.outcome.timings.tidy += handler.clock.now().saturating_sub(started);
         Ok(State::Rejected { code, reason })
     }
@@ -197,7 +270,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         };
         let this = &*self;
         let render = async move {
-            let rendered = handler.renderer.render(job, sender).await;
+            let rendered = handler.renderer.render(job, sender).instrument(info_span!("render")).await;
             (rendered, handler.clock.now())
         };
         // Moved into the block so that the channel closes with the first
@@ -223,8 +296,6 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         let expected = rendered?;
         let uploaded = uploaded?;
         let report = report?;
-        self.outcome.written += uploaded.len() as u32;
-        self.outcome.bytes_out += uploaded.iter().map(|print| print.size).sum::<u64>();
         let outputs: BTreeSet<usize> = uploaded.iter().map(|print| print.output).collect();
         if outputs.len() != expected {
             let detail = format!("{} of {expected} prints were made", outputs.len());
@@ -233,8 +304,11 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
 
         let started = handler.clock.now();
         let made = uploaded.into_iter().map(|print| print.key).collect();
-        self.remove_prints(&made).await?;
-        self.remove_report(report).await?;
+        let tidy = async {
+            self.remove_prints(&made).await?;
+            self.remove_report(report).await
+        };
+        tidy.instrument(info_span!("tidy")).await?;
         self.outcome.timings.tidy += handler.clock.now().saturating_sub(started);
         Ok(())
     }
@@ -260,7 +334,14 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             metadata: tag::metadata(self.key, &source.etag, &handler.digest),
         };
         let processed = handler.recipe.processed.bucket.as_str();
-        self.write(|store| store.put(processed, &key, put.clone())).await?;
+        let span = info_span!("put", print = key, bytes = size as i64);
+        self.write(|store| store.put(processed, &key, put.clone())).instrument(span).await?;
+        {
+            let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+            made.written += 1;
+            made.bytes_out += size;
+            *made.formats.entry(format.name()).or_default() += 1;
+        }
         let elapsed = handler.clock.now().saturating_sub(started);
         tracing::info!(
             key = self.key,
@@ -272,7 +353,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             ms = elapsed.as_secs_f64() * 1e3,
             "stored"
         );
-        Ok(Uploaded { output, key, size })
+        Ok(Uploaded { output, key })
     }
 
     /// Deletes every print that this key leads to, `made` excepted. A print
@@ -372,12 +453,11 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         F: Future<Output = Result<T, StoreError>>,
     {
         let Handler { store, clock, jitter, options, .. } = self.handler;
-        patiently(clock, jitter, options.patience, self.deadline, || operation(store)).await
+        patiently(clock, jitter, options.patience, self.deadline, &self.retries, || operation(store)).await
     }
 }
 
 struct Uploaded {
     output: usize,
     key: String,
-    size: u64,
 }

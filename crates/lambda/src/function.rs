@@ -1,14 +1,16 @@
 //! The Lambda runtime's glue: one invocation in, one answer or one error of a
-//! stable type out, every log line with its request id. Translates, never
-//! decides.
+//! stable type out, every log line with its request id, its metrics and spans
+//! written before the answer. Translates, never decides.
 
+use crate::metrics::{self, Context};
 use crate::s3::{S3Access, S3Store};
 use crate::settings::{Settings, SettingsError};
+use crate::{Telemetry, log};
 use bytes::Bytes;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, service_fn};
 use minilab_handler::store::Object;
-use minilab_handler::{Clock, Handler, HandlerError, Options, Store as _, ThreadRenderer};
+use minilab_handler::{Account, Clock, Handler, HandlerError, Options, Store as _, ThreadRenderer};
 use minilab_imaging::recipe::Asset;
 use minilab_imaging::{Limits, Recipe};
 use serde_json::Value;
@@ -16,6 +18,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use thiserror::Error;
 use tracing::Instrument;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// Why the function ended. It runs until the platform stops it.
 #[derive(Debug, Error)]
@@ -62,10 +65,20 @@ impl Clock for SystemClock {
 pub type Function = Handler<Arc<S3Store>, ThreadRenderer, SystemClock>;
 
 /// Serves invocations until the platform ends the process. Logs JSON lines to
-/// standard output. `runtime_api` is told when the recipe's pictures cannot be
-/// loaded.
-pub fn run(settings: Settings, runtime_api: Option<&str>) -> Result<(), RunError> {
-    log_to_stdout(settings.log_level);
+/// standard output, and spans to `telemetry`. `runtime_api` is told when the
+/// recipe's pictures cannot be loaded.
+pub fn run(
+    settings: Settings,
+    runtime_api: Option<&str>,
+    telemetry: Option<Telemetry>,
+) -> Result<(), RunError> {
+    let (layer, tracer) = match telemetry {
+        Some(Telemetry { layer, adopt, flush }) => (Some(layer), Some(Tracer { adopt, flush })),
+        None => (None, None),
+    };
+    let subscriber = tracing_subscriber::registry().with(layer).with(log::to_stdout(settings.log_level));
+    // A second subscriber is refused: a program that has one keeps it.
+    let _ = tracing::subscriber::set_global_default(subscriber);
     // One thread for requests; pictures are rendered on their own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -81,7 +94,7 @@ pub fn run(settings: Settings, runtime_api: Option<&str>) -> Result<(), RunError
             return Err(RunError::Configuration(error));
         }
     };
-    runtime.block_on(serve(settings)).map_err(RunError::RuntimeApi)
+    runtime.block_on(serve(settings, tracer)).map_err(RunError::RuntimeApi)
 }
 
 /// Tells the platform why the function refuses to start. Best effort: the
@@ -101,6 +114,8 @@ pub fn report_init_error(runtime_api: &str, error: &SettingsError) -> Result<(),
 const INIT_ERROR_TYPE: &str = "Minilab.Configuration";
 
 async fn post_init_error(runtime_api: &str, error: &SettingsError) -> Result<(), lambda_runtime::Error> {
+    // Lambda gives a host and a port, `cargo lambda watch` a whole URL.
+    let runtime_api = runtime_api.strip_prefix("http://").unwrap_or(runtime_api);
     let client = lambda_runtime_api_client::Client::builder()
         .with_endpoint(format!("http://{runtime_api}").parse()?)
         .build()?;
@@ -112,19 +127,10 @@ async fn post_init_error(runtime_api: &str, error: &SettingsError) -> Result<(),
     Ok(())
 }
 
-fn log_to_stdout(level: tracing::Level) {
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
-        .with_current_span(true)
-        .with_target(false)
-        .with_max_level(level)
-        // A closed standard output is no reason to panic in the middle of an invocation.
-        .log_internal_errors(false)
-        .finish();
-    // A second subscriber is refused: a program that has one keeps it.
-    let _ = tracing::subscriber::set_global_default(subscriber);
+/// A [`Telemetry`] whose layer is in use.
+struct Tracer {
+    adopt: fn(&tracing::Span, &str),
+    flush: Box<dyn Fn() + Send + Sync>,
 }
 
 /// The handler that `settings` describe.
@@ -198,17 +204,32 @@ pub async fn supply(recipe: &mut Recipe, store: &S3Store) -> Result<(), Settings
     if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
 }
 
-async fn serve(settings: Settings) -> Result<(), String> {
+async fn serve(settings: Settings, tracer: Option<Tracer>) -> Result<(), String> {
     let function = function(&settings);
     // Reading the root certificates overlaps waiting for the first event.
     if settings.endpoint.as_ref().is_none_or(|endpoint| !endpoint.is_plain_http()) {
         let store = function.store().clone();
         let _ = std::thread::Builder::new().name("warm".to_owned()).spawn(move || store.warm());
     }
-    let function = &function;
-    let service = service_fn(move |event: LambdaEvent<Value>| {
-        let span = tracing::info_span!("invocation", request_id = event.context.request_id);
-        invoke(function, event).instrument(span)
+    let (function, settings, tracer) = (&function, &settings, &tracer);
+    let service = service_fn(move |event: LambdaEvent<Value>| async move {
+        let span = tracing::info_span!(
+            "invocation",
+            request_id = event.context.request_id,
+            otel.kind = "consumer",
+            otel.status_code = tracing::field::Empty
+        );
+        if let (Some(tracer), Some(header)) = (tracer, &event.context.xray_trace_id) {
+            (tracer.adopt)(&span, header);
+        }
+        let answer = invoke(function, settings, event).instrument(span.clone()).await;
+        span.record("otel.status_code", answer.is_err().then_some("ERROR"));
+        // It ends with its last handle; only then can it be sent.
+        drop(span);
+        if let Some(tracer) = tracer {
+            (tracer.flush)();
+        }
+        answer
     });
     lambda_runtime::Runtime::new(service)
         .layer(MapRequestLayer::new(json_or_a_string))
@@ -217,9 +238,27 @@ async fn serve(settings: Settings) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-async fn invoke(function: &Function, event: LambdaEvent<Value>) -> Result<Value, Diagnostic> {
+async fn invoke(
+    function: &Function,
+    settings: &Settings,
+    event: LambdaEvent<Value>,
+) -> Result<Value, Diagnostic> {
     let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-    function.handle(&event.payload, function.clock().now() + usable(left)).await.map_err(diagnostic)
+    let deadline = function.clock().now() + usable(left);
+    let mut accounts: Vec<Account> = Vec::new();
+    let answer = function.handle_and_tell(&event.payload, deadline, |account| accounts.push(account)).await;
+    if let Some(namespace) = &settings.metrics {
+        let context = Context {
+            namespace,
+            function: &settings.function_name,
+            request_id: &event.context.request_id,
+            now: SystemTime::now(),
+        };
+        for line in metrics::lines(&accounts, context) {
+            log::print(&line);
+        }
+    }
+    answer.map_err(diagnostic)
 }
 
 /// What is left for work after the answer's own time: a tenth, a second at most.

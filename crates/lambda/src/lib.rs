@@ -4,13 +4,18 @@
 //! means, and to read the environment (its `main`s hand it over).
 
 mod function;
+mod log;
+pub mod metrics;
 pub mod policy;
+mod remote;
 mod s3;
 mod settings;
+mod telemetry;
 
 pub use function::{Function, RunError, SystemClock, function, handler, report_init_error, run, supply};
 pub use s3::{Listed, Listing, S3Access, S3Store, https_client};
 pub use settings::{Credentials, Endpoint, Settings, SettingsError};
+pub use telemetry::Telemetry;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -19,26 +24,34 @@ use std::process::ExitCode;
 
 /// The function's `main`, for every program that can be the function: settings
 /// from the environment's `variables` (those that are no UTF-8 are not ours) and
-/// the recipe's files, which `read` reads; then [`run`] until the platform ends
-/// the process.
+/// the recipe's files, which `read` reads (`s3://bucket/key` is read with the
+/// function's role); then [`run`] until the platform ends the process. Spans go
+/// where `telemetry` says, by the same variables.
 ///
 /// Exit status 2 when the settings are wrong, which the platform is told; 1
 /// when the Runtime API does not answer.
 pub fn main(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     read: impl Fn(&str) -> std::io::Result<Vec<u8>>,
+    telemetry: impl FnOnce(&BTreeMap<String, String>) -> Result<Option<Telemetry>, String>,
 ) -> ExitCode {
     let variables: BTreeMap<String, String> = variables
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    let read = |path: &str| match read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    let read = |path: &str| match remote::split(path) {
+        Some((bucket, key)) => remote::read(&variables, bucket, key),
+        None => match read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        },
     };
-    let settings = match Settings::from_variables(&variables, read) {
-        Ok(settings) => settings,
+    let wrong = |problem: String| SettingsError { problems: vec![problem] };
+    let settings = Settings::from_variables(&variables, read)
+        .and_then(|settings| Ok((settings, telemetry(&variables).map_err(wrong)?)));
+    let (settings, telemetry) = match settings {
+        Ok(both) => both,
         Err(error) => {
             eprintln!("{error}");
             if let Some(runtime_api) = variables.get("AWS_LAMBDA_RUNTIME_API")
@@ -49,7 +62,7 @@ pub fn main(
             return ExitCode::from(2);
         }
     };
-    match run(settings, variables.get("AWS_LAMBDA_RUNTIME_API").map(String::as_str)) {
+    match run(settings, variables.get("AWS_LAMBDA_RUNTIME_API").map(String::as_str), telemetry) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ RunError::Configuration(_)) => {
             eprintln!("{error}");

@@ -2,6 +2,7 @@
 //! variables. Owns their names and what they mean; refuses to read them (only
 //! a `main` does) and to start with a wrong one.
 
+use crate::metrics;
 use minilab_imaging::recipe::Asset;
 use minilab_imaging::{Limits, Recipe};
 use std::collections::BTreeMap;
@@ -26,6 +27,10 @@ pub struct Settings {
     pub endpoint: Option<Endpoint>,
     /// The least important level that is logged.
     pub log_level: Level,
+    /// What the function is called.
+    pub function_name: String,
+    /// The namespace of its CloudWatch metrics; `None` for no metrics.
+    pub metrics: Option<String>,
 }
 
 /// An access key. Its secrets never show in `Debug`.
@@ -93,7 +98,8 @@ impl Settings {
     /// `MINILAB_PROCESSED_BUCKET` replace its buckets.
     /// `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` (MiB) bounds the memory limit,
     /// `AWS_ENDPOINT_URL_S3` or `AWS_ENDPOINT_URL` names another S3 than AWS's,
-    /// `AWS_LAMBDA_LOG_LEVEL` the log level.
+    /// `AWS_LAMBDA_LOG_LEVEL` the log level, `MINILAB_METRICS_NAMESPACE` the
+    /// namespace of the metrics (`off` for none).
     ///
     /// # Errors
     /// All problems at once.
@@ -113,9 +119,10 @@ impl Settings {
             value(name).map_or_else(missing, str::to_owned)
         };
         let platform = "this program is started by AWS Lambda, or by `minilab up` on your own machine";
-        for name in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_VERSION"] {
+        for name in ["AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_VERSION"] {
             required(name, platform);
         }
+        let function_name = required("AWS_LAMBDA_FUNCTION_NAME", platform);
         let memory = required("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", platform);
         let role = "the function's role provides it";
         let credentials = Credentials {
@@ -147,10 +154,14 @@ impl Settings {
                 Level::INFO
             }
         };
+        let metrics = metrics_namespace(value("MINILAB_METRICS_NAMESPACE"))
+            .map_err(|problem| problems.push(problem))
+            .unwrap_or_default();
         match (recipe, memory) {
             (Some(recipe), Some(memory)) if problems.is_empty() => {
                 let limits = Limits { memory: recipe.limits.memory.min(memory), ..recipe.limits };
-                Ok(Self { recipe: Arc::new(recipe), limits, credentials, region, endpoint, log_level })
+                let recipe = Arc::new(recipe);
+                Ok(Self { recipe, limits, credentials, region, endpoint, log_level, function_name, metrics })
             }
             _ => Err(SettingsError { problems }),
         }
@@ -167,6 +178,27 @@ fn log_level(name: &str) -> Option<Level> {
         "ERROR" | "FATAL" => Some(Level::ERROR),
         _ => None,
     }
+}
+
+/// A namespace has at most 255 of these characters and does not begin with a
+/// colon or AWS's own prefix (`PutMetricData` in the CloudWatch API Reference).
+fn metrics_namespace(given: Option<&str>) -> Result<Option<String>, String> {
+    let text = match given {
+        None => metrics::NAMESPACE,
+        Some("off") => return Ok(None),
+        Some(text) => text,
+    };
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/#: ".contains(&byte);
+    if text.len() > 255
+        || !text.bytes().all(allowed)
+        || text.starts_with([':', ' '])
+        || text.starts_with("AWS/")
+    {
+        return Err(format!(
+            "MINILAB_METRICS_NAMESPACE is {text:?}; use letters, digits and . _ - / #, or off for no metrics"
+        ));
+    }
+    Ok(Some(text.to_owned()))
 }
 
 /// What a picture may take of a function's memory, in bytes: four fifths, less

@@ -260,7 +260,25 @@ fn events_are_answered_one_after_the_other_until_the_platform_hangs_up() {
         out.lines().map(|line| serde_json::from_str(line).expect("every line is JSON")).collect();
     let reconciled = logged.iter().find(|line| line["message"] == "reconciled").expect("each key is logged");
     assert_eq!(reconciled["key"], "a b.txt");
-    assert_eq!(reconciled["span"]["request_id"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
+    assert_eq!(reconciled["requestId"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
+    for line in &logged {
+        let time = line["timestamp"].as_str().expect("every line has a time");
+        assert!(time.ends_with('Z') && line["level"].is_string() && line["message"].is_string(), "{line}");
+    }
+    let told: Vec<&Value> = logged.iter().filter(|line| line.get("_aws").is_some()).collect();
+    // One for the rejected picture and one for its reason, one for the deleted source; none where nothing was done.
+    let numbers = |line: &Value| (line["Rejected"].clone(), line["Reason"].clone(), line["verdicts"].clone());
+    assert_eq!(
+        told.iter().map(|line| numbers(line)).collect::<Vec<_>>(),
+        [
+            (json!(1), json!(null), json!({ "rejected": 1 })),
+            (json!(1), json!("not-an-image"), json!(null)),
+            (json!(0), json!(null), json!({ "absent": 1 })),
+        ]
+    );
+    assert_eq!(told[0]["_aws"]["CloudWatchMetrics"][0]["Namespace"], "minilab");
+    assert_eq!((&told[0]["FunctionName"], &told[0]["SourceBytes"]), (&json!("f"), &json!(10)));
+    assert_eq!(told[0]["requestId"], "8476a536-e9f4-11e8-9739-2dfe598c3fcd");
     assert!(!out.contains("wJalrXUtnFEMI") && !out.contains("IQoJb3JpZ2luX2Vj"), "no secret is logged");
 }
 
@@ -293,8 +311,43 @@ fn a_wrong_configuration_is_told_to_the_platform_and_ends_with_status_2() {
     assert!(err.contains("the recipe in MINILAB_RECIPE is not valid"), "{err}");
 }
 
+#[test]
+fn the_recipe_may_lie_in_a_bucket_and_metrics_may_be_off() {
+    let objects = Objects::default();
+    let recipe = b"[source]\nbucket = \"film\"\n[processed]\nbucket = \"paper\"\n\
+                   [[output]]\nkey = \"p/{key}\"\nwatermark = { image = \"logo.png\" }\n";
+    let picture = include_bytes!("../../../tests/golden/png/rgb8/input.png");
+    for (path, bytes) in [
+        ("/settings/photos/minilab.toml", recipe.as_slice()),
+        ("/settings/photos/logo.png", picture),
+        ("/photos-source/a.png", picture),
+    ] {
+        objects.lock().expect("unpoisoned").insert(path.to_owned(), (bytes.to_vec(), Vec::new()));
+    }
+    let endpoint = s3(objects.clone());
+    let variables =
+        [("MINILAB_CONFIG", "s3://settings/photos/minilab.toml"), ("MINILAB_METRICS_NAMESPACE", "off")];
+    let (runtime, posted) = runtime_api(vec![created("a.png")]);
+    let process = bootstrap(&runtime, &endpoint, &variables);
+    let answer = posted.recv_timeout(PATIENCE).expect("an answer");
+    assert_eq!((answer.path.as_str(), &body(&answer)["written"]), (RESPONSE, &json!(1)), "{}", body(&answer));
+    assert!(objects.lock().expect("unpoisoned").contains_key("/photos-processed/p/a.png"));
+    let (_, out, _) = end(process);
+    assert!(out.contains("reconciled") && !out.contains("_aws"), "{out}");
+
+    let (runtime, posted) = runtime_api(Vec::new());
+    let process = bootstrap(&runtime, &endpoint, &[("MINILAB_CONFIG", "s3://settings/other.toml")]);
+    let error = posted.recv_timeout(PATIENCE).expect("an init error");
+    let message = body(&error)["errorMessage"].to_string();
+    assert!(
+        message.contains("MINILAB_CONFIG names s3://settings/other.toml, which does not exist"),
+        "{message}"
+    );
+    assert_eq!(end(process).0, Some(2));
+}
+
 /// The glibc of `provided.al2023`. A debug build asks for the same functions as
-/// the one that is packaged; tools/package.py looks at that one again.
+/// the one that is packaged; `minilab package` looks at that one again.
 #[cfg(target_env = "gnu")]
 #[test]
 fn the_bootstrap_needs_no_newer_glibc_than_lambda_has() {

@@ -13,8 +13,10 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
+use crate::console::Extension;
 use crate::iam::LoggedDecision;
 use crate::lambda::InvocationRecord;
+use crate::metrics::Invocations;
 pub(crate) use journal::Journal;
 
 /// How many finished invocations are remembered.
@@ -78,11 +80,20 @@ pub enum Activity {
 }
 
 /// Where everything that happens is said.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Feed {
     live: broadcast::Sender<Arc<Activity>>,
     finished: Arc<Mutex<Memory>>,
     journal: Arc<Journal>,
+    counted: Invocations,
+    /// Is told each line of the function's log.
+    reader: Option<Arc<dyn Extension>>,
+}
+
+impl std::fmt::Debug for Feed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Feed").field("journal", &self.journal).finish_non_exhaustive()
+    }
 }
 
 /// The newest finished attempts, bounded in number and in bytes.
@@ -118,7 +129,19 @@ impl Feed {
             live: broadcast::channel(BACKLOG).0,
             finished: Arc::default(),
             journal: Arc::new(Journal::new()),
+            counted: Invocations::default(),
+            reader: None,
         }
+    }
+
+    /// The same, whose lines of log `reader` is told.
+    pub(crate) fn read_by(reader: Option<Arc<dyn Extension>>) -> Self {
+        Self { reader, ..Self::new() }
+    }
+
+    /// What was counted so far.
+    pub(crate) fn counted(&self) -> &Invocations {
+        &self.counted
     }
 
     /// Says that something happened.
@@ -126,6 +149,10 @@ impl Feed {
         if let Activity::Finished(record) = &activity {
             self.memory().push(record.clone());
         }
+        if let (Activity::Log { line, .. }, Some(reader)) = (&activity, &self.reader) {
+            reader.logged(line);
+        }
+        self.counted.note(&activity);
         let activity = Arc::new(activity);
         self.journal.note(&activity);
         // Nobody listening is fine.

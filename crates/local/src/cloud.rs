@@ -24,9 +24,10 @@ use crate::console::{self, Console, Descriptions, Extension, Guard, Presigner};
 use crate::iam::{Authority, Credentials};
 use crate::lambda::{Identity, InvocationRecord, Invoker, Outcome, Pending, Pool, end_orphans};
 use crate::lineage::Running;
+use crate::metrics::Metrics;
 use crate::notify::{Place, Rule};
 use crate::queue::FailedEvent;
-use crate::s3::{self, S3Settings};
+use crate::s3::{self, Requests, S3Settings};
 use crate::storage::{OpenError, Storage, StorageError};
 
 use config::check;
@@ -215,11 +216,13 @@ impl Cloud {
         let storage = Arc::new(storage);
         let authority = Arc::new(Authority::new(&config.account, credentials.clone()));
         authority.put_role(&config.function.role, vec![policy]);
-        let feed = Feed::new();
+        let feed = Feed::read_by(extension.clone());
         let s3_endpoint = format!("http://{}", reach(s3_addr));
         let running = Arc::new(Running::default());
         let console_port = console_listener.as_ref().map(|(_, addr)| addr.port());
+        let requests = Requests::default();
         let settings = S3Settings {
+            requests: requests.clone(),
             functions: BTreeSet::from([identity.arn()]),
             running: Arc::clone(&running),
             origins: console_port.map(Guard::origins).into_iter().flatten().collect(),
@@ -249,7 +252,9 @@ impl Cloud {
         if let Some((listener, addr)) = console_listener {
             let guard = Guard::new(&credentials, addr.port());
             console_url = Some(format!("http://{addr}/?token={}", guard.token()));
+            let metrics = Metrics::new(feed.counted(), &requests.0, authority.denied(), extension.as_deref());
             let console = Console {
+                metrics,
                 storage: Arc::clone(&storage),
                 authority: Arc::clone(&authority),
                 invoker: Arc::clone(&invoker),

@@ -11,6 +11,7 @@ pub mod database;
 pub mod iam;
 pub mod lambda;
 pub mod lineage;
+mod metrics;
 pub mod notify;
 pub mod queue;
 pub mod s3;

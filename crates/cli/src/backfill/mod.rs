@@ -6,7 +6,9 @@
 //! Memory: one page of a listing, and a bounded number of keys in hand.
 
 mod estimate;
+mod event;
 mod freshness;
+mod invoke;
 mod prune;
 mod queue;
 
@@ -25,11 +27,12 @@ use minilab_lambda::{Listed, S3Store};
 use serde::Serialize;
 
 use crate::Ending;
-use crate::args::{Args, BackfillOptions};
+use crate::args::{Args, BackfillOptions, Via};
 use crate::buckets::{self, Done, Workers, patiently};
 use crate::config;
 use crate::table::bytes;
 use freshness::Freshness;
+use invoke::Function;
 use queue::Queue;
 
 /// Keys looked up at once for each picture that is made: looking up is waiting.
@@ -60,7 +63,7 @@ struct Summary {
     /// Gone meanwhile, or no pictures of ours.
     skipped: u64,
     failed: u64,
-    /// Handed to the queue.
+    /// Handed to the queue or to the function.
     sent: u64,
     /// Prints stored.
     written: u64,
@@ -97,6 +100,10 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
     let summary = runtime.block_on(async {
         let (store, services) = buckets::connect_all(&options.buckets).await?;
         let queue = options.queue_url.as_deref().map(|url| Queue::new(&services, url));
+        let function = match options.via {
+            Via::Here => None,
+            Via::Lambda => Some(Function::new(&services, &options.function)?),
+        };
         minilab_lambda::supply(&mut recipe, &store).await?;
         let (workers, count) = Workers::start(&Arc::new(recipe.clone()), &store, options.concurrency).await;
         let run = Run {
@@ -106,6 +113,7 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
             store: &store,
             workers: &workers,
             queue,
+            function: function.map(|function| (function, options.batch as usize)),
             at_once: count * LOOKS,
             dry: options.dry_run,
             bar: progress(args),
@@ -168,6 +176,8 @@ struct Run<'a> {
     workers: &'a Workers,
     /// Where keys go instead of the workers.
     queue: Option<Queue>,
+    /// Or the function that is invoked with them, and with how many at once.
+    function: Option<(Function, usize)>,
     at_once: usize,
     dry: bool,
     bar: ProgressBar,
@@ -178,6 +188,8 @@ struct Run<'a> {
 enum Seen {
     UpToDate,
     Due(u64),
+    /// For the function.
+    Send(Listed),
     Done(u64, Done),
 }
 
@@ -231,12 +243,40 @@ impl Run<'_> {
             let mut all = std::pin::pin!(
                 taken.map(|source| async move { self.one(source?).await }).buffer_unordered(self.at_once)
             );
+            let mut batch = Vec::new();
             while let Some(seen) = all.next().await {
-                self.add(summary, seen?)?;
-                self.bar.inc(1);
+                match (seen?, &self.function) {
+                    (Seen::Send(source), Some((function, most))) => {
+                        batch.push(source);
+                        if batch.len() >= *most {
+                            self.invoke(function, std::mem::take(&mut batch), summary).await?;
+                        }
+                    }
+                    (seen, _) => {
+                        self.add(summary, seen)?;
+                        self.bar.inc(1);
+                    }
+                }
+            }
+            if let (Some((function, _)), false) = (&self.function, batch.is_empty()) {
+                self.invoke(function, batch, summary).await?;
             }
         }
         summary.resume_after = last;
+        Ok(())
+    }
+
+    async fn invoke(
+        &self,
+        function: &Function,
+        batch: Vec<Listed>,
+        summary: &mut Summary,
+    ) -> anyhow::Result<()> {
+        let done = function.send(&self.recipe.source.bucket, &batch).await;
+        for (source, done) in batch.iter().zip(done) {
+            self.add(summary, Seen::Done(source.size, done))?;
+            self.bar.inc(1);
+        }
         Ok(())
     }
 
@@ -264,6 +304,7 @@ impl Run<'_> {
         match freshness::of(self.recipe, &self.digest, self.store, &source).await {
             Ok(Freshness::Fresh) => Ok(Seen::UpToDate),
             Ok(Freshness::Due) if self.dry => Ok(Seen::Due(source.size)),
+            Ok(Freshness::Due) if self.function.is_some() => Ok(Seen::Send(source)),
             Ok(Freshness::Due) => {
                 let done = match &self.queue {
                     Some(queue) => queue.send(&self.recipe.source.bucket, &source).await,
@@ -279,7 +320,7 @@ impl Run<'_> {
         summary.sources += 1;
         match seen {
             Seen::UpToDate => summary.up_to_date += 1,
-            Seen::Due(size) => {
+            Seen::Due(size) | Seen::Send(Listed { size, .. }) => {
                 summary.due += 1;
                 summary.due_bytes += size;
             }
@@ -342,7 +383,7 @@ fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
     let Summary { sources, up_to_date, due, printed, rejected, skipped, failed, written, deleted, .. } =
         summary;
     if summary.sent > 0 {
-        writeln!(out, "{} sources sent to the queue; the function makes their prints", summary.sent)?;
+        writeln!(out, "{} sources sent to the function, which makes their prints", summary.sent)?;
     }
     if let Some(estimate) = &summary.estimate {
         writeln!(

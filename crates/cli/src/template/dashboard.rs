@@ -1,6 +1,7 @@
 //! The CloudWatch dashboard's body ("Dashboard body structure and syntax" in
 //! the CloudWatch API Reference), with a placeholder for the region.
 
+use minilab_lambda::metrics::NAMESPACE;
 use serde_json::{Value, json};
 
 use super::Plan;
@@ -9,6 +10,7 @@ pub(super) fn body(plan: &Plan<'_>, region: &str) -> String {
     let name = plan.name;
     let function =
         |metric: &str, options: Value| json!(["AWS/Lambda", metric, "FunctionName", name, options]);
+    let own = |metric: &str, options: Value| json!([NAMESPACE, metric, "FunctionName", name, options]);
     let queue = |queue: &str, metric: &str, statistic: &str| json!(["AWS/SQS", metric, "QueueName", format!("{name}-{queue}"), { "stat": statistic }]);
     let graph = |title: &str, metrics: Vec<Value>, x: u32, y: u32| {
         json!({
@@ -24,7 +26,7 @@ pub(super) fn body(plan: &Plan<'_>, region: &str) -> String {
         waiting.push(function("AsyncEventAge", json!({ "stat": "Maximum" })));
     }
     let log = json!({
-        "type": "log", "x": 0, "y": 12, "width": 24, "height": 6,
+        "type": "log", "x": 0, "y": 18, "width": 24, "height": 6,
         "properties": {
             "title": "Rejected pictures, by reason", "region": region, "view": "table",
             "query": format!("SOURCE '/aws/lambda/{name}' | filter message = 'rejected' | stats count(*) as pictures, latest(key) as for_example by code | sort pictures desc")
@@ -53,6 +55,25 @@ pub(super) fn body(plan: &Plan<'_>, region: &str) -> String {
         ),
         graph("At once", vec![function("ConcurrentExecutions", json!({ "stat": "Maximum" }))], 0, 6),
         graph("Waiting, and given up", waiting, 12, 6),
+        graph(
+            "Pictures",
+            vec![
+                own("Printed", json!({ "stat": "Sum" })),
+                own("Rejected", json!({ "stat": "Sum" })),
+                own("Failed", json!({ "stat": "Sum" })),
+                own("StoreRetries", json!({ "stat": "Sum" })),
+            ],
+            0,
+            12
+        ),
+        graph(
+            "Time of a picture, by stage (ms, the slowest of twenty)",
+            ["ReconcileTime", "GetTime", "RenderTime", "PutTime", "HeadTime"]
+                .map(|metric| own(metric, json!({ "stat": "p95" })))
+                .into(),
+            12,
+            12
+        ),
         log,
     ]);
     format!("{:#}", json!({ "widgets": widgets }))

@@ -41,7 +41,7 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Arm64 => "arm64",
             Self::X86_64 => "x86_64",

@@ -5,11 +5,12 @@ use crate::support::{
     FakeClock, FakeRenderer, NO_DEADLINE, Scripted, Step, expected, found, handler, memory, recipe,
 };
 use futures_executor::block_on;
-use minilab_handler::store::Cause;
+use minilab_handler::store::{Cause, Operation};
 use minilab_handler::{ErrorKind, Handler, Options};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 fn s3(keys: &[&str]) -> Value {
     let records: Vec<Value> = keys
@@ -28,6 +29,52 @@ fn sqs(bodies: &[(&str, Value)]) -> Value {
         .map(|(id, body)| json!({ "eventSource": "aws:sqs", "messageId": id, "body": body.to_string() }))
         .collect();
     json!({ "Records": records })
+}
+
+/// What is counted of a batch is what each key's account says, failures included.
+#[test]
+fn every_key_gives_an_account() {
+    let memory = memory();
+    for (key, text) in
+        [("a.png", "10x10 a"), ("b.png", "no picture"), ("c.png", "10x10 c"), ("d.png", "10x10 d")]
+    {
+        memory.upload("film", key, text.as_bytes());
+    }
+    // The first look at a.png fails once, every look at c.png for good.
+    let mut first = true;
+    let scripted = Scripted::new(memory, move |call| match (call.operation, call.key) {
+        (Operation::Get, "a.png") if std::mem::take(&mut first) => Step::Fail(Cause::Throttled),
+        (Operation::Get, "c.png") => Step::Fail(Cause::Denied),
+        _ => Step::Go,
+    });
+    let mut accounts = Vec::new();
+    let event = s3(&["a.png", "b.png", "c.png", "d.png", "gone.png"]);
+    let handler = handler(scripted);
+    let answer = block_on(handler.handle_and_tell(&event, NO_DEADLINE, |account| accounts.push(account)));
+    assert_eq!(answer.expect_err("c.png must come again").kind, ErrorKind::Retry);
+    let seen: Vec<_> = accounts
+        .iter()
+        .map(|account| {
+            let outcome = &account.outcome;
+            (account.key.as_str(), account.verdict(), account.code(), outcome.written, outcome.retries)
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("a.png", "printed", None, 3, 1),
+            ("b.png", "rejected", Some("not-an-image"), 0, 0),
+            ("c.png", "retried", None, 0, 0),
+            ("d.png", "printed", None, 3, 0),
+            ("gone.png", "absent", None, 0, 0),
+        ]
+    );
+    let first = &accounts[0];
+    assert_eq!((first.bucket.as_str(), first.outcome.bytes_in), ("film", 7));
+    assert_eq!(first.outcome.formats.iter().collect::<Vec<_>>(), [(&"png", &3)]);
+    // The test's clock stands still but for the pause before the second try.
+    assert!(first.elapsed > Duration::ZERO && first.outcome.timings.get == first.elapsed, "{first:?}");
+    assert!(accounts.iter().all(|account| minilab_handler::State::WORDS.contains(&account.verdict())));
 }
 
 #[test]

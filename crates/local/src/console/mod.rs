@@ -33,10 +33,13 @@ pub use extension::{
 pub(crate) use gallery::Descriptions;
 pub(crate) use guard::Guard;
 pub(crate) use presign::Presigner;
+/// Where an [`Extension`] registers what it counts.
+pub use prometheus_client::registry::Registry;
 
 use crate::activity::Feed;
 use crate::iam::Authority;
 use crate::lambda::Invoker;
+use crate::metrics::{CONTENT_TYPE, Metrics};
 use crate::storage::Storage;
 use guard::Refusal;
 
@@ -53,6 +56,7 @@ pub(crate) struct Console {
     pub(crate) guard: Guard,
     pub(crate) extension: Option<Arc<dyn Extension>>,
     pub(crate) descriptions: Descriptions,
+    pub(crate) metrics: Metrics,
 }
 
 /// What a handler needs.
@@ -97,6 +101,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/", get(page))
         .route("/page/{name}", get(|Path(name): Path<String>| async move { assets::file(&name) }))
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics))
         .route("/api/openapi.json", get(openapi))
         .route("/api/state", get(api::state))
         .route("/api/queue", get(api::queue))
@@ -170,6 +175,13 @@ async fn page(State(shared): State<Arc<Shared>>, Query(opened): Query<Opened>) -
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     response
+}
+
+/// Numbers alone, without a key or a name, so that a scraper needs no token.
+async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, api::Problem> {
+    let Console { invoker, metrics, .. } = &shared.console;
+    let text = metrics.text(&invoker.pending().await?).map_err(|error| api::Problem::unavailable(&error))?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }
 
 async fn openapi() -> Response {

@@ -17,6 +17,7 @@ use super::{
     Caller, Credentials, CredentialsError, Decision, Effect, Policies, Policy, Request, RequestContext,
     ResourcePolicy, SessionCredentials, decide,
 };
+use crate::metrics::Counters;
 
 /// What the root user may always do, whatever the bucket's policy denies: else
 /// a mistaken policy could never be mended (S3 API Reference, `PutBucketPolicy`).
@@ -105,6 +106,8 @@ pub struct Authority {
     state: RwLock<State>,
     log: Mutex<VecDeque<LoggedDecision>>,
     live: broadcast::Sender<LoggedDecision>,
+    /// By action.
+    denied: Counters<1>,
 }
 
 impl fmt::Debug for Authority {
@@ -123,6 +126,7 @@ impl Authority {
             state: RwLock::default(),
             log: Mutex::default(),
             live: broadcast::channel(256).0,
+            denied: Counters::default(),
         }
     }
 
@@ -348,7 +352,15 @@ impl Authority {
         Ok(credentials)
     }
 
+    /// Denials, counted by action.
+    pub(crate) fn denied(&self) -> &Counters<1> {
+        &self.denied
+    }
+
     fn record(&self, entry: LoggedDecision) {
+        if entry.decision.effect == Effect::Deny {
+            self.denied.get_or_create(&[("action", entry.action.clone())]).inc();
+        }
         match entry.decision.effect {
             // `because` carries the resource as JSON, so it cannot break a line of the log.
             Effect::Allow => tracing::debug!(

@@ -39,6 +39,7 @@ impl S3Auth for Gate {
 impl S3Access for Gate {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
         let exchange = cx.extensions_mut().get::<Exchange>().cloned().unwrap_or_default();
+        exchange.is(cx.s3_op().name());
         let query = cx.uri().query().unwrap_or_default().to_owned();
         let parameter = |name: &str| parameter(&query, name);
         signing::check(cx.headers(), &parameter)?;

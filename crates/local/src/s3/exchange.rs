@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use s3s::{Body, HttpResponse};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
 /// What is known of a request before it is parsed.
@@ -24,6 +24,8 @@ pub(crate) struct Exchange {
     pub(crate) peer: SocketAddr,
     /// The region that this endpoint is in.
     pub(crate) region: Arc<str>,
+    /// What is asked for, as S3 names it, once that is known.
+    operation: Arc<OnceLock<String>>,
 }
 
 /// Marks a response that S3 answers with 204 and `s3s` with 200.
@@ -48,7 +50,23 @@ impl Exchange {
     /// A new request from `peer` to an endpoint in `region`.
     pub(crate) fn new(peer: SocketAddr, region: Arc<str>) -> Self {
         let id = Uuid::new_v4().simple().to_string().to_ascii_uppercase();
-        Self { request_id: id[..16].to_owned(), host_id: Uuid::new_v4().simple().to_string(), peer, region }
+        Self {
+            request_id: id[..16].to_owned(),
+            host_id: Uuid::new_v4().simple().to_string(),
+            peer,
+            region,
+            operation: Arc::default(),
+        }
+    }
+
+    /// Says what is asked for.
+    pub(crate) fn is(&self, operation: &str) {
+        let _ = self.operation.set(operation.to_owned());
+    }
+
+    /// What is asked for; `Unknown` for what was refused before it was read.
+    pub(crate) fn operation(&self) -> &str {
+        self.operation.get().map_or("Unknown", String::as_str)
     }
 
     /// The request as events name it.

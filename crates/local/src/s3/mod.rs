@@ -30,4 +30,4 @@ mod tolerance;
 mod uploads;
 
 pub use documents::Document;
-pub use server::{S3Settings, serve};
+pub use server::{Requests, S3Settings, serve};

@@ -12,6 +12,7 @@ use super::service::Service;
 use super::tolerance::Tolerance;
 use crate::iam::Authority;
 use crate::lineage::Running;
+use crate::metrics::Counters;
 use crate::storage::{Setting, Storage, StorageError};
 use http::header::{CONNECTION, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Request};
@@ -45,7 +46,13 @@ pub struct S3Settings {
     /// Origins whose pages may use the endpoint from a browser, beside those
     /// that the buckets themselves allow.
     pub origins: BTreeSet<String>,
+    /// Requests, by operation and status.
+    pub requests: Requests,
 }
+
+/// How many requests there were, by operation and status.
+#[derive(Debug, Clone, Default)]
+pub struct Requests(pub(crate) Counters<2>);
 
 /// Time for the headers of a request to arrive.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -77,6 +84,7 @@ pub async fn serve(
         storage,
         domains: settings.domains.into(),
         origins: Arc::new(settings.origins),
+        requests: settings.requests.0,
     };
     let graceful = GracefulShutdown::new();
     loop {
@@ -130,9 +138,23 @@ struct Front {
     storage: Arc<Storage>,
     domains: Arc<[String]>,
     origins: Arc<BTreeSet<String>>,
+    requests: Counters<2>,
 }
 
 async fn answer(
+    front: Front,
+    exchange: Exchange,
+    request: Request<Incoming>,
+) -> Result<http::Response<Body>, s3s::HttpError> {
+    let requests = front.requests.clone();
+    let response = respond(front, exchange.clone(), request).await?;
+    let labels =
+        [("operation", exchange.operation().to_owned()), ("status", response.status().as_str().to_owned())];
+    requests.get_or_create(&labels).inc();
+    Ok(response)
+}
+
+async fn respond(
     front: Front,
     exchange: Exchange,
     request: Request<Incoming>,
@@ -148,6 +170,7 @@ async fn answer(
         return Ok(exchange.finish(&method, &path, answer));
     }
     if method == Method::OPTIONS {
+        exchange.is("Preflight");
         let response = front.preflight(&request).await;
         return Ok(exchange.finish(&method, &path, response));
     }

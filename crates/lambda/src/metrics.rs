@@ -1,0 +1,294 @@
+//! What invocations did, as CloudWatch metrics in the embedded metric format:
+//! lines of the log that CloudWatch turns into metrics, without a request.
+//!
+//! Owns: the metrics' names, units and meanings, and the shape of a line.
+//! Refuses: keys (each value of a dimension is a metric that is paid for).
+//!
+//! Source: "Specification: Embedded metric format" in the Amazon CloudWatch
+//! User Guide.
+
+use crate::log::timestamp;
+use minilab_handler::{Account, State};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Where the metrics lie unless the settings say otherwise.
+pub const NAMESPACE: &str = "minilab";
+/// Most values of one metric in a line.
+const MOST_VALUES: usize = 100;
+
+/// A metric's name, its unit, and what it counts.
+pub const METRICS: [(&str, &str, &str); 13] = [
+    ("Printed", "Count", "sources whose prints are all there"),
+    ("Rejected", "Count", "sources that were rejected with a report; also by `Reason`, the report's `code`"),
+    ("Failed", "Count", "sources that must come again: the store, the role or the configuration is at fault"),
+    ("PrintsWritten", "Count", "prints stored"),
+    ("PrintsDeleted", "Count", "prints and reports deleted"),
+    ("SourceBytes", "Bytes", "size of the sources read"),
+    ("PrintBytes", "Bytes", "size of the prints stored"),
+    ("StoreRetries", "Count", "requests to S3 that were tried again after a pause"),
+    ("ReconcileTime", "Milliseconds", "for each source, all of it"),
+    ("GetTime", "Milliseconds", "of that, reading the source"),
+    ("RenderTime", "Milliseconds", "of that, making the prints, uploads running beside it"),
+    ("PutTime", "Milliseconds", "of that, uploads after the last print was made"),
+    ("HeadTime", "Milliseconds", "of that, looking at the source again"),
+];
+
+/// What was done for up to a hundred sources: the root of a line.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[expect(missing_docs, reason = "METRICS says what each counts")]
+pub struct Batch {
+    pub printed: u64,
+    pub rejected: u64,
+    pub failed: u64,
+    pub prints_written: u64,
+    pub prints_deleted: u64,
+    pub source_bytes: u64,
+    pub print_bytes: u64,
+    pub store_retries: u64,
+    pub reconcile_time: Vec<f64>,
+    pub get_time: Vec<f64>,
+    pub render_time: Vec<f64>,
+    pub put_time: Vec<f64>,
+    pub head_time: Vec<f64>,
+    /// Sources by [`Account::verdict`]; a property, no metric.
+    #[serde(rename = "verdicts")]
+    pub verdicts: BTreeMap<String, u64>,
+    /// Rejected sources by [`Account::code`]; a property.
+    #[serde(rename = "reasons")]
+    pub reasons: BTreeMap<String, u64>,
+    /// Prints stored, by format; a property.
+    #[serde(rename = "formats")]
+    pub formats: BTreeMap<String, u64>,
+}
+
+/// Whose metrics a line has.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The namespace of the metrics.
+    pub namespace: &'a str,
+    /// The dimension `FunctionName`.
+    pub function: &'a str,
+    /// The invocation.
+    pub request_id: &'a str,
+    /// Of the metrics' points.
+    pub now: SystemTime,
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    // Microseconds are enough, and short in the log.
+    (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+impl Batch {
+    /// What these accounts add up to.
+    pub fn of<'a>(accounts: impl IntoIterator<Item = &'a Account>) -> Self {
+        let mut batch = Self::default();
+        for account in accounts {
+            batch.add(account);
+        }
+        batch
+    }
+
+    fn add(&mut self, account: &Account) {
+        let outcome = &account.outcome;
+        match outcome.state {
+            State::Printed => self.printed += 1,
+            State::Rejected { .. } => self.rejected += 1,
+            State::Unfinished { .. } => self.failed += 1,
+            State::Absent | State::Ignored { .. } => {}
+        }
+        *self.verdicts.entry(account.verdict().to_owned()).or_default() += 1;
+        if let Some(code) = account.code() {
+            *self.reasons.entry(code.to_owned()).or_default() += 1;
+        }
+        for (format, count) in &outcome.formats {
+            *self.formats.entry((*format).to_owned()).or_default() += u64::from(*count);
+        }
+        self.prints_written += u64::from(outcome.written);
+        self.prints_deleted += u64::from(outcome.deleted);
+        self.source_bytes += outcome.bytes_in;
+        self.print_bytes += outcome.bytes_out;
+        self.store_retries += u64::from(outcome.retries);
+        self.reconcile_time.push(milliseconds(account.elapsed));
+        for (stage, duration) in outcome.timings.stages() {
+            let times = match stage {
+                "get" => &mut self.get_time,
+                "render" => &mut self.render_time,
+                "put" => &mut self.put_time,
+                "head" => &mut self.head_time,
+                _ => continue,
+            };
+            times.push(milliseconds(duration));
+        }
+    }
+
+    /// The batch in a line of the log; `None` for any other line.
+    pub fn parse(line: &str) -> Option<Self> {
+        // Most lines are none, and need not be read.
+        if !line.starts_with('{') || !line.contains("\"_aws\"") {
+            return None;
+        }
+        let value: Value = serde_json::from_str(line).ok()?;
+        if value.get("_aws")?.get("CloudWatchMetrics").is_none() || value.get(REASON).is_some() {
+            return None;
+        }
+        serde_json::from_value(value).ok()
+    }
+
+    /// The batch as a line, and a line for each reason of a rejection: what a
+    /// dimension is called has one value in a line.
+    fn lines(&self, context: Context<'_>) -> Vec<String> {
+        let metrics = METRICS.map(|(name, unit, _)| json!({ "Name": name, "Unit": unit }));
+        let mut lines = vec![line(context, &json!(metrics), None, json!(self))];
+        let rejected = json!([{ "Name": "Rejected", "Unit": "Count" }]);
+        lines.extend(self.reasons.iter().map(|(reason, count)| {
+            line(context, &rejected, Some(REASON), json!({ REASON: reason, "Rejected": count }))
+        }));
+        lines
+    }
+}
+
+/// The dimension of rejections.
+const REASON: &str = "Reason";
+
+fn line(context: Context<'_>, metrics: &Value, dimension: Option<&str>, root: Value) -> String {
+    let Context { namespace, function, request_id, now } = context;
+    let dimensions: Vec<&str> = std::iter::once("FunctionName").chain(dimension).collect();
+    let milliseconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+    let mut line = json!({
+        "_aws": {
+            "Timestamp": milliseconds,
+            "CloudWatchMetrics": [{ "Namespace": namespace, "Dimensions": [dimensions], "Metrics": metrics }]
+        },
+        "FunctionName": function,
+        // As in every other line, so that Lambda knows its level.
+        "timestamp": timestamp(now),
+        "level": "INFO",
+        "message": "metrics",
+        "requestId": request_id,
+    });
+    if let (Some(line), Value::Object(root)) = (line.as_object_mut(), root) {
+        line.extend(root);
+    }
+    line.to_string()
+}
+
+/// The lines for one invocation: one, or as many as its values need.
+pub fn lines(accounts: &[Account], context: Context<'_>) -> Vec<String> {
+    accounts.chunks(MOST_VALUES).flat_map(|accounts| Batch::of(accounts).lines(context)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minilab_handler::{Outcome, Timings, Unfinished};
+
+    fn account(state: State, millis: u64) -> Account {
+        let ms = Duration::from_millis;
+        let timings =
+            Timings { get: ms(1), render: ms(2), render_and_put: ms(5), tidy: ms(1), settle: ms(4) };
+        let outcome = Outcome {
+            state,
+            rounds: 1,
+            written: 2,
+            deleted: 1,
+            bytes_in: 1000,
+            bytes_out: 300,
+            formats: BTreeMap::from([("webp", 1), ("png", 1)]),
+            retries: 3,
+            timings,
+        };
+        Account { bucket: "b".to_owned(), key: "k".to_owned(), outcome, elapsed: ms(millis) }
+    }
+
+    fn rejected(code: &'static str) -> Account {
+        account(State::Rejected { code, reason: "r".to_owned() }, 20)
+    }
+
+    fn context() -> Context<'static> {
+        let now = UNIX_EPOCH + Duration::from_millis(1_574_109_732_004);
+        Context { namespace: "minilab", function: "f", request_id: "r-1", now }
+    }
+
+    /// The specification's own rules: each metric and dimension that the
+    /// metadata names is a member of the root; at most 100 values, 100 metrics.
+    fn check(line: &str) -> Value {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["_aws"]["Timestamp"], 1_574_109_732_004_u64);
+        for directive in line["_aws"]["CloudWatchMetrics"].as_array().unwrap() {
+            let metrics = directive["Metrics"].as_array().unwrap();
+            assert!(!metrics.is_empty() && metrics.len() <= 100);
+            for metric in metrics {
+                let value = &line[metric["Name"].as_str().unwrap()];
+                let count = value.as_array().map_or(1, Vec::len);
+                assert!(value.is_number() || value.is_array(), "{metric}: {value}");
+                assert!((1..=100).contains(&count), "{metric}: {count} values");
+            }
+            for name in directive["Dimensions"][0].as_array().unwrap() {
+                assert!(line[name.as_str().unwrap()].is_string(), "{name}");
+            }
+        }
+        line
+    }
+
+    #[test]
+    fn an_invocation_is_one_line_with_every_metric_and_one_for_each_reason() {
+        let failed = State::Unfinished { verdict: Unfinished::Retry, reason: "away".to_owned() };
+        let accounts = [
+            account(State::Printed, 10),
+            account(failed, 15),
+            rejected("not-an-image"),
+            rejected("over-limit"),
+            rejected("over-limit"),
+        ];
+        let lines: Vec<Value> = lines(&accounts, context()).iter().map(|line| check(line)).collect();
+        assert_eq!(lines.len(), 3);
+        let all = &lines[0];
+        for (name, value) in [
+            ("Printed", json!(1)),
+            ("Rejected", json!(3)),
+            ("Failed", json!(1)),
+            ("PrintsWritten", json!(10)),
+            ("PrintsDeleted", json!(5)),
+            ("SourceBytes", json!(5000)),
+            ("PrintBytes", json!(1500)),
+            ("StoreRetries", json!(15)),
+            ("ReconcileTime", json!([10.0, 15.0, 20.0, 20.0, 20.0])),
+            ("PutTime", json!([3.0, 3.0, 3.0, 3.0, 3.0])),
+            ("HeadTime", json!([4.0, 4.0, 4.0, 4.0, 4.0])),
+            ("FunctionName", json!("f")),
+            ("requestId", json!("r-1")),
+            ("level", json!("INFO")),
+            ("verdicts", json!({ "printed": 1, "rejected": 3, "retried": 1 })),
+            ("formats", json!({ "webp": 5, "png": 5 })),
+        ] {
+            assert_eq!(all[name], value, "{name}");
+        }
+        let by_reason: Vec<_> = lines[1..].iter().map(|line| (&line["Reason"], &line["Rejected"])).collect();
+        assert_eq!(by_reason, [(&json!("not-an-image"), &json!(1)), (&json!("over-limit"), &json!(2))]);
+    }
+
+    #[test]
+    fn more_than_a_hundred_sources_are_more_than_one_line_and_none_is_no_line() {
+        let accounts = vec![account(State::Printed, 1); 250];
+        let lines = lines(&accounts, context());
+        assert_eq!(lines.iter().map(|line| check(line)["Printed"].as_u64().unwrap()).sum::<u64>(), 250);
+        assert_eq!(lines.len(), 3);
+        assert!(super::lines(&[], context()).is_empty());
+    }
+
+    #[test]
+    fn a_line_is_read_back_once() {
+        let accounts = [account(State::Printed, 10), rejected("not-an-image")];
+        let read: Vec<Batch> =
+            lines(&accounts, context()).iter().filter_map(|line| Batch::parse(line)).collect();
+        assert_eq!(read, [Batch::of(&accounts)]);
+        for other in ["", "START RequestId: x", "{\"message\":\"\\\"_aws\\\"\"}", "{\"_aws\":{}}"] {
+            assert_eq!(Batch::parse(other), None, "{other}");
+        }
+    }
+}
