@@ -1,6 +1,6 @@
 #!/bin/sh
 # The examples under deploy/ under `sam validate --lint` and checkov, and the
-# function under `cargo lambda`: these take minutes to install, or to compile, and
+# package under `cargo lambda`: these take minutes to install, and
 # so are not part of `make test`.
 set -eu
 cd "$(dirname "$0")/.."
