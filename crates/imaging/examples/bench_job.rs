@@ -30,7 +30,9 @@ const WEBP_WIDTHS: [u32; 2] = [1280, 640];
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [job, input, out] = arguments.as_slice() else {
-        return Err("usage: bench_job widths|cells|webp|avif|avif-fast|png|24mp|50mp|100mp INPUT OUT_DIR".into());
+        return Err(
+            "usage: bench_job widths|cells|webp|avif|avif-fast|png|24mp|50mp|100mp INPUT OUT_DIR".into()
+        );
     };
     let (recipe, limits) = (recipe(job)?, limits(job));
     let picture = std::fs::read(input)?;

@@ -116,7 +116,15 @@ struct Bracket {
 
 impl Bracket {
     fn new(range: RangeInclusive<u8>, target: f64) -> Self {
-        Self { target, low: *range.start(), high: *range.end(), below: None, above: None, before: None, halve: false }
+        Self {
+            target,
+            low: *range.start(),
+            high: *range.end(),
+            below: None,
+            above: None,
+            before: None,
+            halve: false,
+        }
     }
 
     /// The quality to try; `None` where none is left that could be better.

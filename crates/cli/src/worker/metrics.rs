@@ -229,6 +229,7 @@ impl Store for Counted {
 mod tests {
     use super::*;
     use minilab_handler::Timings;
+    use std::collections::BTreeMap;
 
     #[test]
     fn names_are_those_that_dashboards_use() {
@@ -240,6 +241,8 @@ mod tests {
             deleted: 0,
             bytes_in: 10,
             bytes_out: 0,
+            formats: BTreeMap::new(),
+            retries: 0,
             timings: Timings { get: Duration::from_millis(20), ..Timings::default() },
         };
         metrics.settled(&outcome, Duration::from_millis(30));

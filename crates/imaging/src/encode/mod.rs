@@ -73,7 +73,8 @@ pub(crate) fn sampled<S: Sample>(
         return png::encode(picture, png::Options { effort, colours: output.colours, ..usual }, attached);
     }
     if format == Format::Avif {
-        let settings = avif::Settings { chroma, ..avif::Settings::of(quality, output.effort, attached, threads) };
+        let settings =
+            avif::Settings { chroma, ..avif::Settings::of(quality, output.effort, attached, threads) };
         return avif::encode(picture, &settings);
     }
     if format == Format::Jxl {

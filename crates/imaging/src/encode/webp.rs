@@ -38,7 +38,11 @@ impl Settings {
 pub(crate) fn encode(picture: &Picture, settings: Settings, attached: &Attached) -> Result<Vec<u8>, Error> {
     let (width, height) = (picture.size.width, picture.size.height);
     match picture.layout {
-        Layout::Rgba => finish(Encoder::new_rgba(&picture.pixels, width, height), settings, attached),
+        // A second thread would hold alpha and colour in memory at the same time.
+        Layout::Rgba => {
+            let settings = Settings { shared: false, ..settings };
+            finish(Encoder::new_rgba(&picture.pixels, width, height), settings, attached)
+        }
         Layout::Rgb => finish(Encoder::new_rgb(&picture.pixels, width, height), settings, attached),
         Layout::Grey => {
             let rgb = picture.clone().into_rgb();

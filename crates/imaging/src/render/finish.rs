@@ -209,7 +209,8 @@ fn searched<S: Scalable>(
     };
     let mut best: Option<quality::Found> = None;
     for (chroma, range) in encode::searches(format, target) {
-        let file = |quality| encode::sampled(picture, (format, chroma), quality, &counter.job(print, &attached));
+        let file =
+            |quality| encode::sampled(picture, (format, chroma), quality, &counter.job(print, &attached));
         let found = quality::search(&reference, target, range, file, |bytes| decoded(bytes, counter))?;
         if best.as_ref().is_none_or(|best| found.is_better_than(best)) {
             best = Some(found);

@@ -210,7 +210,8 @@ fn encoded(
             encode::webp::encode_planes(&to_webp_yuv420(planes)?, settings, &attached).map(Some)
         }
         Format::Avif => {
-            let settings = encode::avif::Settings::of(quality, print.output.effort, &attached, counter.threads);
+            let settings =
+                encode::avif::Settings::of(quality, print.output.effort, &attached, counter.threads);
             encode::avif::encode_planes(planes, &settings).map(Some)
         }
         _ => Ok(None),
