@@ -137,7 +137,13 @@ def test_the_log_permission_is_for_this_functions_log_alone(render, variant) -> 
 def test_the_dashboard_is_json(render, variant) -> None:
     resources = templates.cloudformation(render("cloudformation", variant))["Resources"]
     body = json.loads(resources["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"])
-    assert len(body["widgets"]) == 5
+    assert len(body["widgets"]) == 7
+    graphs = [widget["properties"]["metrics"] for widget in body["widgets"] if widget["type"] == "metric"]
+    own = [metric for metrics in graphs for metric in metrics if metric[0] == "minilab"]
+    name = resources["Function"]["Properties"]["FunctionName"]
+    assert {metric[1] for metric in own} >= {"Printed", "Rejected", "Failed", "ReconcileTime"}
+    # The namespace and the dimension of the function's own lines.
+    assert all(metric[2:4] == ["FunctionName", name] for metric in own)
 
 
 def test_an_existing_bucket_is_told_by_a_command_that_the_shell_understands(render) -> None:

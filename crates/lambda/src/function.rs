@@ -243,7 +243,7 @@ async fn invoke(
     settings: &Settings,
     event: LambdaEvent<Value>,
 ) -> Result<Value, Diagnostic> {
-    let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+    let left = left(event.context.deadline(), SystemTime::now());
     let deadline = function.clock().now() + usable(left);
     let mut accounts: Vec<Account> = Vec::new();
     let answer = function.handle_and_tell(&event.payload, deadline, |account| accounts.push(account)).await;
@@ -259,6 +259,12 @@ async fn invoke(
         }
     }
     answer.map_err(diagnostic)
+}
+
+/// What is left until the platform's deadline. One that has passed before the
+/// event came is none: `cargo lambda watch` counts it from 1970.
+fn left(deadline: SystemTime, now: SystemTime) -> Duration {
+    deadline.duration_since(now).unwrap_or(Duration::from_mins(1))
 }
 
 /// What is left for work after the answer's own time: a tenth, a second at most.
@@ -282,6 +288,13 @@ fn json_or_a_string(mut invocation: LambdaInvocation) -> LambdaInvocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deadline_before_the_event_is_none() {
+        let (now, second) = (UNIX_EPOCH + Duration::from_hours(1), Duration::from_secs(1));
+        assert_eq!(left(now + second, now), second);
+        assert_eq!(left(UNIX_EPOCH + Duration::from_mins(10), now), Duration::from_mins(1));
+    }
 
     #[test]
     fn time_for_the_answer_is_kept_back() {
