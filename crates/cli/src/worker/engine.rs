@@ -14,7 +14,7 @@ use minilab_handler::verdict::{Failure, Verdict, decide};
 use minilab_handler::{Clock as _, Handler, Options, Outcome, State};
 use minilab_imaging::{Limits, Recipe};
 use minilab_lambda::{S3Store, SystemClock};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Frugal};
@@ -168,6 +168,29 @@ impl Engine {
             tracing::debug!(failures, pause_ms = pause.as_millis() as u64, "everything fails: waiting");
             let _ = tokio::time::timeout(pause, stop.cancelled()).await;
         }
+    }
+
+    /// Every one of `places` that is free, at least one and up to `most`, once
+    /// there is no lull; `None` on `stop`.
+    pub(super) async fn take(
+        &self,
+        places: &Arc<Semaphore>,
+        most: usize,
+        stop: &CancellationToken,
+    ) -> Option<Vec<OwnedSemaphorePermit>> {
+        self.lull(stop).await;
+        let first = tokio::select! {
+            biased;
+            () = stop.cancelled() => return None,
+            place = Arc::clone(places).acquire_owned() => place.ok()?,
+        };
+        let mut free = vec![first];
+        while free.len() < most
+            && let Ok(more) = Arc::clone(places).try_acquire_owned()
+        {
+            free.push(more);
+        }
+        Some(free)
     }
 
     /// Works on one event until it is settled.

@@ -12,7 +12,7 @@ use async_nats::jetstream::stream::{Config, ConsumerErrorKind, RetentionPolicy};
 use async_nats::jetstream::{self, AckKind, Message};
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
 use futures_util::StreamExt as _;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -154,7 +154,7 @@ pub(super) async fn work(
     let places = Arc::new(Semaphore::new(desk.engine.at_once()));
     let beat = consumer.cached_info().config.ack_wait / 3;
     let mut troubles = 0;
-    while let Some(mut free) = take_places(&places, &desk, &stop).await {
+    while let Some(mut free) = desk.engine.take(&places, usize::MAX, &stop).await {
         let batch = consumer.batch().max_messages(free.len()).expires(EXPIRES).messages();
         let problem = match batch.await {
             Err(error) => Some(error.to_string()),
@@ -188,25 +188,6 @@ pub(super) async fn work(
             troubles = 0;
         }
     }
-}
-
-/// Every place that is free, at least one.
-async fn take_places(
-    places: &Arc<Semaphore>,
-    desk: &Desk,
-    stop: &CancellationToken,
-) -> Option<Vec<OwnedSemaphorePermit>> {
-    desk.engine.lull(stop).await;
-    let first = tokio::select! {
-        biased;
-        () = stop.cancelled() => return None,
-        place = Arc::clone(places).acquire_owned() => place.ok()?,
-    };
-    let mut free = vec![first];
-    while let Ok(more) = Arc::clone(places).try_acquire_owned() {
-        free.push(more);
-    }
-    Some(free)
 }
 
 async fn one(desk: &Desk, message: Message, beat: Duration, stop: &CancellationToken) {

@@ -11,7 +11,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 use aws_sdk_sqs::operation::get_queue_attributes::GetQueueAttributesError;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -95,7 +95,7 @@ impl Queue {
     pub(super) async fn work(self, health: Arc<Health>, stop: CancellationToken, tasks: TaskTracker) {
         let places = Arc::new(Semaphore::new(self.engine.at_once()));
         let mut troubles = 0;
-        while let Some(mut free) = self.places(&places, &stop).await {
+        while let Some(mut free) = self.engine.take(&places, MOST, &stop).await {
             let received = tokio::select! {
                 // What SQS sends into the void is visible again after its time.
                 () = stop.cancelled() => return,
@@ -126,27 +126,6 @@ impl Queue {
                 }
             }
         }
-    }
-
-    /// At least one place for a message, and at most what one request gives.
-    async fn places(
-        &self,
-        places: &Arc<Semaphore>,
-        stop: &CancellationToken,
-    ) -> Option<Vec<OwnedSemaphorePermit>> {
-        self.engine.lull(stop).await;
-        let first = tokio::select! {
-            biased;
-            () = stop.cancelled() => return None,
-            place = Arc::clone(places).acquire_owned() => place.ok()?,
-        };
-        let mut free = vec![first];
-        while free.len() < MOST
-            && let Ok(more) = Arc::clone(places).try_acquire_owned()
-        {
-            free.push(more);
-        }
-        Some(free)
     }
 
     async fn receive(&self, most: usize) -> anyhow::Result<Vec<Message>> {
