@@ -144,6 +144,10 @@ PEERS = [
     *_large("100mp"),
 ]
 
+# No peer: the decode and the encodes of the job with our own library, and nothing between them.
+FLOOR = "the floor"
+FLOORS = {"widths": "floor"}
+
 # In place of a peer's name: whoever is fastest among those whose files are as good.
 BEST = "the best peer"
 
@@ -151,6 +155,7 @@ TARGETS = {
     "widths": [
         Target("wall time at most 0.5 of sharp's", "wall_ms", 0.5, "sharp"),
         Target("wall time at most 0.65 of the best peer's", "wall_ms", 0.65, BEST),
+        Target("CPU time at most 1.35 of decoding and encoding alone", "cpu_ms", 1.35, FLOOR),
         Target("peak memory at most 40 MB", "peak_bytes", 40e6),
     ],
     "cells": [
@@ -175,3 +180,8 @@ _HOW = {"avif": "effort 4, its default", "avif-fast": "effort 1"}
 def ours(job: str, program: Path) -> Contender:
     """This project's contender for a job."""
     return Contender(job, OURS, _HOW.get(job, "one decode, as the function does it"), (str(program), job))
+
+
+def floor(job: str, program: Path) -> Contender:
+    """What this project's contender cannot be faster than."""
+    return Contender(job, FLOOR, "decoding and encoding alone", (str(program), FLOORS[job]))

@@ -3,7 +3,7 @@
 import cost
 import plots
 import quality
-from contenders import BEST, COLD_START, JOBS, OURS, TARGETS
+from contenders import BEST, COLD_START, FLOOR, JOBS, OURS, TARGETS
 
 SCORES = (
     "The score is SSIMULACRA2: 100 is identical, 90 cannot be told apart, 70 is high quality. Where a table has it, "
@@ -120,6 +120,12 @@ def targets(results: dict) -> list[list[str]]:
             value = _value(ours, target.of)
             if target.against is None:
                 figure, met, reason = f"{value / 1e6:.0f} MB", value <= target.limit, ""
+            elif target.against == FLOOR:
+                # Results from before there was a floor have none.
+                if not (floor := results.get("floors", {}).get(job)):
+                    continue
+                ratio = value / _value(floor, target.of)
+                figure, met, reason = f"{ratio:.2f}", ratio <= target.limit, ""
             else:
                 theirs = _rival(target.against, ours, rows)
                 if theirs is None:
@@ -180,6 +186,11 @@ def page(results: dict) -> str:
     for job in JOBS:
         if job in results["jobs"]:
             parts.append(_job(job, results["jobs"][job]))
+            if floor := results.get("floors", {}).get(job):
+                parts.append(
+                    f"Decoding and encoding alone, with our library, one after another and nothing between them: "
+                    f"{_value(floor, 'cpu_ms'):.1f} ms of CPU.\n"
+                )
     if COLD_START in results["jobs"]:
         parts.append(_cold_start(results["jobs"][COLD_START]))
     if COLD_START in results["jobs"]:

@@ -27,7 +27,7 @@ import cold_start
 import contenders
 import quality
 import report
-from contenders import COLD_START, JOBS, OURS, PEERS, ROOT, Contender
+from contenders import COLD_START, FLOOR, FLOORS, JOBS, OURS, PEERS, ROOT, Contender
 
 
 class Worker:
@@ -259,6 +259,7 @@ def main() -> int:
         "runs": arguments.runs,
         "versions": versions(),
         "jobs": {},
+        "floors": {},
     }
     with tempfile.TemporaryDirectory(prefix="minilab-bench-") as folder:
         for job in JOBS:
@@ -267,7 +268,11 @@ def main() -> int:
             listed = [peer for peer in PEERS if peer.job == job]
             if not arguments.peers_only:
                 listed.insert(0, contenders.ours(job, job_program))
-            results["jobs"][job] = measure_job(job, listed, arguments.photo, arguments.runs, Path(folder))
+                if job in FLOORS:
+                    listed.append(contenders.floor(job, job_program))
+            rows = measure_job(job, listed, arguments.photo, arguments.runs, Path(folder))
+            results["jobs"][job] = [row for row in rows if row["name"] != FLOOR]
+            results["floors"].update({job: row for row in rows if row["name"] == FLOOR})
     if COLD_START in arguments.jobs:
         results["jobs"][COLD_START] = measure_cold_start(None if arguments.peers_only else bootstrap, arguments.runs)
 

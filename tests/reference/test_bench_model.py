@@ -110,6 +110,10 @@ def test_the_best_peer_is_the_fastest_whose_files_are_as_good() -> None:
     lines = {line[0]: line[1:] for line in report.targets(results)}
     assert lines["widths: wall time at most 0.65 of the best peer's"] == ["0.50 (pyvips)", "met"]
     assert lines["widths: wall time at most 0.5 of sharp's"] == ["0.36", "met"]
+    assert not any("alone" in line for line in lines)
+    results["floors"] = {"widths": row(contenders.FLOOR, 40, 48, 30, 5)}
+    lines = {line[0]: line[1:] for line in report.targets(results)}
+    assert lines["widths: CPU time at most 1.35 of decoding and encoding alone"] == ["1.25", "met"]
     results["jobs"]["widths"][1:] = [row("sharp", 140, 240, 147, 72, bytes=900)]
     lines = {line[0]: line[1:] for line in report.targets(results)}
     assert lines["widths: wall time at most 0.65 of the best peer's"][1].startswith("not comparable")
@@ -120,7 +124,8 @@ def test_every_target_names_a_contender_of_its_job() -> None:
     for job, listed in contenders.TARGETS.items():
         names = {peer.name for peer in contenders.PEERS if peer.job == job} | (cold if job == "cold start" else set())
         for target in listed:
-            assert target.against in (None, contenders.BEST) or target.against in names, target
+            floors = [contenders.FLOOR] if job in contenders.FLOORS else []
+            assert target.against in (None, contenders.BEST, *floors) or target.against in names, target
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_a_message_waits_for_a_store_that_is_away(aws: Aws, workers: Workers, tm
     with nats_server(tmp_path, free_port()) as url:
         worker = workers.start(f"http://127.0.0.1:{port}", *via(url))
         publish(url, SUBJECT, *messages(minio("patience.png")))
-        until("a retry", lambda: worker.metric("minilab_retries_total") > 0, log=worker.log)
+        until("a retry", lambda: worker.metric("minilab_redelivered_total") > 0, log=worker.log)
         with road(port, aws.port):
             aws.wait_for_prints(["patience.png"], worker.log)
             wait_until_acknowledged(url, worker.log)

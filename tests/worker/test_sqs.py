@@ -89,7 +89,7 @@ def test_a_message_that_is_not_understood_goes_to_the_queue_s_own_dead_letters(a
     aws.sqs.send_message(QueueUrl=url, MessageBody="no event")
     until("a dead letter", lambda: left(aws, dead) == 1, log=worker.log)
     assert worker.metric('minilab_events_total{result="unreadable"}') == 2
-    assert worker.metric("minilab_retries_total") == 2
+    assert worker.metric("minilab_redelivered_total") == 2
 
 
 def test_a_queue_that_does_not_exist_is_refused_at_start(aws: Aws, workers: Workers):

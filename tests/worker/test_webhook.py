@@ -140,7 +140,7 @@ def test_events_wait_for_a_store_that_is_away(aws: Aws, workers: Workers):
     aws.put("patience.png", picture(3))
     worker = workers.start(f"http://127.0.0.1:{port}", *WEBHOOK)
     assert worker.post(minio("patience.png")) == 202
-    until("a retry", lambda: worker.metric("minilab_retries_total") > 0, log=worker.log)
+    until("a retry", lambda: worker.metric("minilab_redelivered_total") > 0, log=worker.log)
     assert worker.metric("minilab_inbox_depth") == 1
     with road(port, aws.port):
         aws.wait_for_prints(["patience.png"], worker.log)
@@ -214,7 +214,7 @@ def test_metrics_count_what_was_done(aws: Aws, workers: Workers):
         ("minilab_print_bytes_total", sum(found["Size"] for found in prints)),
         ("minilab_reconcile_seconds_count", 5),
         ('minilab_stage_seconds_count{stage="render"}', 5),
-        ("minilab_retries_total", 0),
+        ("minilab_redelivered_total", 0),
         ("minilab_in_flight", 0),
         ("minilab_memory_reserved_bytes", 0),
     ):

@@ -271,15 +271,26 @@ impl Extension for Console {
         // Not more than the function has, whatever the recipe says.
         let limits = Limits { memory: limits.memory.min(self.memory), ..*limits };
         let begun = Instant::now();
-        let renditions: Mutex<Vec<Rendition>> = Mutex::default();
-        let sink = |print| renditions.lock().unwrap_or_else(PoisonError::into_inner).push(print);
+        let renditions: Mutex<Vec<(f64, Rendition)>> = Mutex::default();
+        let sink = |print| {
+            let ready = begun.elapsed().as_secs_f64() * 1e3;
+            renditions.lock().unwrap_or_else(PoisonError::into_inner).push((ready, print));
+        };
         let stop = || begun.elapsed() >= Duration::from_secs(limits.seconds.into());
         let summary = minilab_imaging::render_until(bytes, key, &recipe, &limits, &sink, &stop)
             .map_err(|error| error.to_string())?;
         let mut renditions = renditions.into_inner().unwrap_or_else(PoisonError::into_inner);
-        renditions.sort_by_key(|print| print.output);
-        let prints = renditions.into_iter().map(|print| PreviewPrint {
+        let ms = begun.elapsed().as_secs_f64() * 1e3;
+        renditions.sort_by_key(|(_, print)| print.output);
+        let alone = |output: &Output| {
+            let mut single = recipe.clone();
+            single.outputs = vec![output.clone()];
+            minilab_imaging::predict(bytes, key, &single, &limits).ok()
+        };
+        let prints = renditions.into_iter().map(|(ready_ms, print)| PreviewPrint {
             label: recipe.outputs.get(print.output).map(|output| output.key.to_string()).unwrap_or_default(),
+            predicted_memory: recipe.outputs.get(print.output).and_then(alone),
+            ready_ms,
             key: print.key,
             description: Description {
                 format: print.format.name().to_owned(),
@@ -290,11 +301,7 @@ impl Extension for Console {
             content_type: print.format.content_type().to_owned(),
             bytes: print.bytes,
         });
-        Ok(Preview {
-            predicted_memory: summary.predicted_memory,
-            ms: begun.elapsed().as_secs_f64() * 1e3,
-            prints: prints.collect(),
-        })
+        Ok(Preview { predicted_memory: summary.predicted_memory, ms, prints: prints.collect() })
     }
 
     fn save(&self, text: &str) -> Result<Applied, String> {
@@ -399,6 +406,9 @@ mod tests {
         );
         assert_eq!(console.describe(&made.prints[0].bytes), Some(made.prints[0].description.clone()));
         assert!(made.predicted_memory > picture.len() as u64);
+        // A recipe of one output is that output alone.
+        assert_eq!(made.prints[0].predicted_memory, Some(made.predicted_memory));
+        assert!((0.0..=made.ms).contains(&made.prints[0].ready_ms));
         assert!(console.preview(TEXT, "k", b"no picture").unwrap_err().contains("not an image"));
     }
 

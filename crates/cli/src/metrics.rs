@@ -23,6 +23,7 @@ fn seconds() -> Histogram {
 }
 
 /// Everything that is counted about sources and prints.
+#[derive(Debug)]
 pub(crate) struct Metrics {
     events: By,
     prints: By,
@@ -67,6 +68,11 @@ impl Metrics {
         );
         minilab.register("reconcile_seconds", "How long a source took", self.reconcile.clone());
         minilab.register("stage_seconds", "How long a source took, by stage", self.stages.clone());
+    }
+
+    /// A key or record of which nothing more is known.
+    pub(crate) fn event(&self, result: &str) {
+        self.events.get_or_create(&[("result", result.to_owned())]).inc();
     }
 
     /// Counts what was done.

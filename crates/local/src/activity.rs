@@ -4,9 +4,12 @@
 //! Owns: the typed events and the bounded memory of the newest. Refuses:
 //! holding anything up; a listener that is too slow loses the oldest.
 
+mod history;
 mod journal;
 
 use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -17,6 +20,7 @@ use crate::console::Extension;
 use crate::iam::LoggedDecision;
 use crate::lambda::InvocationRecord;
 use crate::metrics::Invocations;
+use history::History;
 pub(crate) use journal::Journal;
 
 /// How many finished invocations are remembered.
@@ -84,6 +88,8 @@ pub enum Activity {
 pub struct Feed {
     live: broadcast::Sender<Arc<Activity>>,
     finished: Arc<Mutex<Memory>>,
+    /// Of a cloud with a data folder.
+    history: Option<Arc<History>>,
     journal: Arc<Journal>,
     counted: Invocations,
     /// Is told each line of the function's log.
@@ -128,15 +134,23 @@ impl Feed {
         Self {
             live: broadcast::channel(BACKLOG).0,
             finished: Arc::default(),
+            history: None,
             journal: Arc::new(Journal::new()),
             counted: Invocations::default(),
             reader: None,
         }
     }
 
-    /// The same, whose lines of log `reader` is told.
-    pub(crate) fn read_by(reader: Option<Arc<dyn Extension>>) -> Self {
-        Self { reader, ..Self::new() }
+    /// The feed of the cloud in `folder`, which remembers the attempts that
+    /// finished before this start; `reader` is told the lines of log.
+    ///
+    /// # Errors
+    /// What is remembered cannot be read.
+    pub(crate) fn open(folder: &Path, reader: Option<Arc<dyn Extension>>) -> io::Result<Self> {
+        let (history, found) = History::open(folder)?;
+        let feed = Self { reader, history: Some(Arc::new(history)), ..Self::new() };
+        found.into_iter().for_each(|record| feed.memory().push(record));
+        Ok(feed)
     }
 
     /// What was counted so far.
@@ -148,6 +162,9 @@ impl Feed {
     pub fn send(&self, activity: Activity) {
         if let Activity::Finished(record) = &activity {
             self.memory().push(record.clone());
+            if let Some(history) = &self.history {
+                history.note(record);
+            }
         }
         if let (Activity::Log { line, .. }, Some(reader)) = (&activity, &self.reader) {
             reader.logged(line);

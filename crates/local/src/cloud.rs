@@ -147,10 +147,16 @@ fn furnish(storage: &Storage, config: &CloudConfig, arn: &str) -> Result<(), Sta
 struct Opened {
     storage: Storage,
     credentials: Credentials,
+    feed: Feed,
     mark: String,
 }
 
-fn open(config: &CloudConfig, changes: watch::Sender<u64>, arn: &str) -> Result<Opened, StartError> {
+fn open(
+    config: &CloudConfig,
+    extension: Option<Arc<dyn Extension>>,
+    changes: watch::Sender<u64>,
+    arn: &str,
+) -> Result<Opened, StartError> {
     let place = Place { region: config.region.clone(), account: config.account.clone() };
     let wake = Arc::new(move || changes.send_modify(|count| *count = count.wrapping_add(1)));
     let storage = Storage::open(&config.data_dir, place, wake).map_err(|error| match error {
@@ -162,6 +168,8 @@ fn open(config: &CloudConfig, changes: watch::Sender<u64>, arn: &str) -> Result<
         None => Credentials::load_or_create(&config.data_dir.join("root-credentials.json"))
             .map_err(StartError::Credentials)?,
     };
+    let feed = Feed::open(&config.data_dir, extension)
+        .map_err(|source| StartError::History { path: config.data_dir.clone(), source })?;
     furnish(&storage, config, arn)?;
     // The folder is locked, so whoever carries its mark has lost its cloud.
     let mark = std::fs::canonicalize(&config.data_dir)
@@ -172,7 +180,7 @@ fn open(config: &CloudConfig, changes: watch::Sender<u64>, arn: &str) -> Result<
     if orphans > 0 {
         tracing::warn!(orphans, "ended functions that an earlier process had left running");
     }
-    Ok(Opened { storage, credentials, mark })
+    Ok(Opened { storage, credentials, feed, mark })
 }
 
 impl Cloud {
@@ -201,9 +209,9 @@ impl Cloud {
         };
         let changes = watch::Sender::new(0);
         let (config, opened) = {
-            let (changes, arn) = (changes.clone(), identity.arn());
+            let (changes, arn, reader) = (changes.clone(), identity.arn(), extension.clone());
             let opening = tokio::task::spawn_blocking(move || {
-                let opened = open(&config, changes, &arn);
+                let opened = open(&config, reader, changes, &arn);
                 (config, opened)
             });
             match opening.await {
@@ -211,12 +219,11 @@ impl Cloud {
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             }
         };
-        let Opened { storage, credentials, mark } = opened?;
+        let Opened { storage, credentials, feed, mark } = opened?;
         let identity = Identity { mark, ..identity };
         let storage = Arc::new(storage);
         let authority = Arc::new(Authority::new(&config.account, credentials.clone()));
         authority.put_role(&config.function.role, vec![policy]);
-        let feed = Feed::read_by(extension.clone());
         let s3_endpoint = format!("http://{}", reach(s3_addr));
         let running = Arc::new(Running::default());
         let console_port = console_listener.as_ref().map(|(_, addr)| addr.port());
@@ -321,7 +328,8 @@ impl Cloud {
         self.feed.subscribe()
     }
 
-    /// The newest finished attempts, oldest first, at most 1000.
+    /// The newest finished attempts, those before this start among them, oldest
+    /// first, at most 1000.
     #[must_use]
     pub fn invocations(&self) -> Vec<InvocationRecord> {
         self.feed.finished()

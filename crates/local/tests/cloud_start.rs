@@ -161,7 +161,14 @@ async fn what_a_cloud_left_undone_the_next_one_finishes() {
     idle(&again).await;
     assert_eq!(send(&again, "GET", "/target/slow", b"").await, (200, b"wait 1500".to_vec()));
     assert_eq!(again.invocations().last().unwrap().attempt, 1);
+    let seen = |cloud: &Cloud| -> Vec<_> {
+        cloud.invocations().into_iter().map(|run| (run.request_id, run.outcome, run.log)).collect()
+    };
+    let finished = seen(&again);
     again.shutdown().await;
+    let third = Cloud::start(config(folder.path())).await.unwrap();
+    assert_eq!(seen(&third), finished, "a restart forgets no invocation");
+    third.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -93,7 +93,7 @@ impl Desk {
         };
         if let Some(pause) = pause {
             self.inbox.later(id, pause).await?;
-            metrics.retried();
+            metrics.redelivered();
             tracing::info!(attempts, pause_ms = pause.as_millis() as u64, "tried again later");
         } else {
             self.inbox.bury(id, reason.clone()).await?;

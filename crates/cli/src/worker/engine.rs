@@ -11,14 +11,14 @@ use std::time::{Duration, Instant, SystemTime};
 use minilab_handler::event::{self, Record};
 use minilab_handler::store::Cause;
 use minilab_handler::verdict::{Failure, Verdict, decide};
-use minilab_handler::{Clock as _, Handler, Options, Outcome, State};
+use minilab_handler::{Account, Clock as _, Handler, Options, Outcome, State};
 use minilab_imaging::{Limits, Recipe};
 use minilab_lambda::{S3Store, SystemClock};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::budget::{Budget, Frugal};
-use super::metrics::{Counted, Metrics};
+use super::metrics::Metrics;
 
 /// What is to be done with an event that was worked on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 const LONGEST_LULL: Duration = Duration::from_secs(30);
 
 struct Bench {
-    handler: Handler<Arc<Counted>, Arc<Frugal>, SystemClock>,
+    handler: Handler<Arc<S3Store>, Arc<Frugal>, SystemClock>,
     renderer: Arc<Frugal>,
 }
 
@@ -122,11 +122,10 @@ impl Engine {
                 ^ u64::from(std::process::id()).rotate_left(32)
                 ^ (number as u64).rotate_left(48);
             let options = Options { seed, ..Options::default() };
-            let store = Arc::new(Counted::new(Arc::clone(&store), Arc::clone(&metrics)));
             let handler = Handler::new(
                 Arc::clone(&recipe),
                 limits,
-                store,
+                Arc::clone(&store),
                 Arc::clone(&renderer),
                 SystemClock::start(),
                 options,
@@ -232,9 +231,13 @@ impl Engine {
         for key in keys {
             if let Err(failure) = self.reconcile(&key).await {
                 // Refused, too: whoever corrects the configuration does not send the events again.
-                if let Verdict::Refuse { reason } = decide(&failure) {
+                let result = if let Verdict::Refuse { reason } = decide(&failure) {
                     tracing::error!(key, reason, "the configuration is at fault");
-                }
+                    "refused"
+                } else {
+                    "retried"
+                };
+                self.metrics.event(result);
                 let before = again.map_or(Duration::ZERO, |(_, at_least)| at_least);
                 again = Some((failure.to_string(), doubt(&failure).max(before)));
             }
@@ -255,7 +258,6 @@ impl Engine {
             Ok(_) => self.in_a_row.store(0, Ordering::Relaxed),
             Err(failure) => {
                 self.in_a_row.fetch_add(1, Ordering::Relaxed);
-                self.metrics.event("failed");
                 tracing::warn!(bucket = self.recipe.source.bucket, key, reason = %failure, "not finished");
             }
         }
@@ -276,7 +278,12 @@ impl Engine {
     }
 
     fn log(&self, key: &str, outcome: &Outcome, elapsed: Duration) {
-        self.metrics.settled(outcome, elapsed);
+        self.metrics.settled(&Account {
+            bucket: self.recipe.source.bucket.clone(),
+            key: key.to_owned(),
+            outcome: outcome.clone(),
+            elapsed,
+        });
         let Outcome { state, written, deleted, bytes_in, bytes_out, .. } = outcome;
         let ms = elapsed.as_secs_f64() * 1e3;
         if let State::Rejected { code, reason } = state {

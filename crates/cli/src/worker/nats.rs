@@ -217,7 +217,7 @@ async fn one(desk: &Desk, message: Message, beat: Duration, stop: &CancellationT
     } else {
         pause_of_event(delivered)
     };
-    desk.engine.metrics().retried();
+    desk.engine.metrics().redelivered();
     tracing::info!(delivered, reason, pause_ms = pause.as_millis() as u64, "comes again");
     if let Err(error) = message.ack_with(AckKind::Nak(Some(pause))).await {
         tracing::warn!(%error, "a message could not be given back: it comes again after its time");

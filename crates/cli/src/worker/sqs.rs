@@ -174,7 +174,7 @@ impl Queue {
             Settled::Again { reason, at_least } if stop.is_cancelled() => (reason, at_least),
             Settled::Again { reason, at_least } => (reason, pause_of_event(received).max(at_least)),
         };
-        metrics.retried();
+        metrics.redelivered();
         tracing::info!(
             message = message.message_id,
             received,

@@ -1,6 +1,6 @@
 //! Pixels of an icon's largest picture, by the decoder of what it is.
 
-use super::{Decoded, bmp, png};
+use super::{Decoded, Scale, bmp, png};
 use crate::Error;
 use crate::picture::Depth;
 use crate::source::Kind;
@@ -9,7 +9,7 @@ use crate::source::ico::IcoHeader;
 /// Decodes the largest picture.
 pub(crate) fn decode<'a>(header: &IcoHeader<'a>, depth: Depth) -> Result<Decoded<'a>, Error> {
     match &header.entry.kind {
-        Kind::Png(png) => png::decode(&header.entry, png, depth),
+        Kind::Png(png) => png::decode(&header.entry, png, Scale::Full, depth),
         Kind::Bmp(bmp) => bmp::decode(&header.entry, bmp),
         _ => Err(Error::Codec { format: "ICO", detail: "an entry of another format".into() }),
     }
@@ -18,7 +18,7 @@ pub(crate) fn decode<'a>(header: &IcoHeader<'a>, depth: Depth) -> Result<Decoded
 /// Bytes that [`decode`] takes at its peak, the source bytes not counted.
 pub(crate) fn memory(header: &IcoHeader<'_>, depth: Depth) -> u64 {
     match &header.entry.kind {
-        Kind::Png(png) => png::memory(&header.entry, png, depth),
+        Kind::Png(png) => png::memory(&header.entry, png, Scale::Full, depth),
         Kind::Bmp(bmp) => bmp::memory(&header.entry, bmp),
         _ => 0,
     }

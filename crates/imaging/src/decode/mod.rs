@@ -13,6 +13,7 @@ pub(crate) mod jpeg;
 pub(crate) mod jxl;
 pub(crate) mod png;
 pub(crate) mod qoi;
+mod reduce;
 pub(crate) mod svg;
 pub(crate) mod tiff;
 pub(crate) mod webp;
@@ -30,16 +31,26 @@ pub(crate) struct Decoded<'a> {
     pub(crate) colour: ColourSpace<'a>,
 }
 
+/// Whether [`still`] takes a scale other than full.
+pub(crate) fn reduces(source: &Source<'_>) -> bool {
+    match &source.kind {
+        Kind::Jpeg(_) => true,
+        Kind::Png(header) => !header.interlaced && source.frames == 1,
+        Kind::Tiff(header) => tiff::reduces(header),
+        _ => false,
+    }
+}
+
 /// Decodes the picture (the first frame of an animation) with at most `depth`
-/// bits a sample; a JPEG at `scale`, everything else in full.
+/// bits a sample, at `scale` where it [`reduces`], else in full.
 pub(crate) fn still<'a>(source: &Source<'a>, scale: Scale, depth: Depth) -> Result<Decoded<'a>, Error> {
     match &source.kind {
         Kind::Jpeg(header) => jpeg::decode(source, header, scale),
-        Kind::Png(header) => png::decode(source, header, depth),
+        Kind::Png(header) => png::decode(source, header, scale, depth),
         Kind::Webp(header) => webp::decode(source, header),
         Kind::Gif(header) => gif::decode(source, header),
         Kind::Heif(header) => heif::decode(source, header, depth),
-        Kind::Tiff(header) => tiff::decode(source, header, depth),
+        Kind::Tiff(header) => tiff::decode(source, header, scale, depth),
         Kind::Bmp(header) => bmp::decode(source, header),
         Kind::Ico(header) => ico::decode(header, depth),
         Kind::Qoi => qoi::decode(source),
@@ -55,11 +66,11 @@ pub(crate) fn still<'a>(source: &Source<'a>, scale: Scale, depth: Depth) -> Resu
 pub(crate) fn memory(source: &Source<'_>, scale: Scale, depth: Depth) -> u64 {
     match &source.kind {
         Kind::Jpeg(header) => jpeg::memory(header, scale),
-        Kind::Png(header) => png::memory(source, header, depth),
+        Kind::Png(header) => png::memory(source, header, scale, depth),
         Kind::Webp(header) => webp::memory(source, header),
         Kind::Gif(header) => gif::memory(source, header),
         Kind::Heif(header) => heif::memory(source, header, depth),
-        Kind::Tiff(header) => tiff::memory(source, header, depth),
+        Kind::Tiff(header) => tiff::memory(source, header, scale, depth),
         Kind::Bmp(header) => bmp::memory(source, header),
         Kind::Ico(header) => ico::memory(header, depth),
         Kind::Qoi => qoi::memory(source),

@@ -5,7 +5,8 @@ mod frames;
 
 pub(crate) use frames::{Frames, frames_memory};
 
-use super::Decoded;
+use super::reduce::Reducer;
+use super::{Decoded, Scale};
 use crate::Error;
 use crate::colour::ColourSpace;
 use crate::error::Limit;
@@ -17,10 +18,12 @@ use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 use std::borrow::Cow;
 use std::io::Cursor;
 
-/// Decodes the picture (the default one of an animation).
+/// Decodes the picture (the default one of an animation); an interlaced one in
+/// full, whatever `scale` says.
 pub(crate) fn decode<'a>(
     source: &Source<'a>,
     header: &PngHeader,
+    scale: Scale,
     depth: Depth,
 ) -> Result<Decoded<'a>, Error> {
     let line = u64::from(source.stored.width) * header.expanded_bytes(source.layout);
@@ -40,23 +43,25 @@ pub(crate) fn decode<'a>(
         (ColourSpace::InFile, None) => ColourSpace::Srgb,
         (space, _) => space.clone(),
     };
+    let scale = if header.interlaced { Scale::Full } else { scale };
     let wide = reader.output_color_type().1 == BitDepth::Sixteen;
     let picture = match depth {
         Depth::Sixteen if wide => {
-            AnyPicture::Sixteen(gather(&mut reader, source.stored, u16::from_be_bytes)?)
+            AnyPicture::Sixteen(gather(&mut reader, source.stored, scale, u16::from_be_bytes)?)
         }
-        _ if wide => {
-            AnyPicture::Eight(gather(&mut reader, source.stored, |b| u16::from_be_bytes(b).narrowed())?)
-        }
-        _ => AnyPicture::Eight(gather(&mut reader, source.stored, |[b]| b)?),
+        _ if wide => AnyPicture::Eight(gather(&mut reader, source.stored, scale, |b| {
+            u16::from_be_bytes(b).narrowed()
+        })?),
+        _ => AnyPicture::Eight(gather(&mut reader, source.stored, scale, |[b]| b)?),
     };
     Ok(Decoded { picture, colour })
 }
 
-/// All pixels, each sample made of its `N` bytes in the file by `sample`.
+/// All pixels at `scale`, each sample made of its `N` bytes in the file by `sample`.
 fn gather<S: Sample, const N: usize>(
     reader: &mut Reader<Cursor<&[u8]>>,
     size: Size,
+    scale: Scale,
     sample: impl Fn([u8; N]) -> S,
 ) -> Result<Picture<S>, Error> {
     let (layout, grey_alpha) = match reader.output_color_type().0 {
@@ -65,15 +70,14 @@ fn gather<S: Sample, const N: usize>(
         ColorType::GrayscaleAlpha => (Layout::Rgba, true),
         ColorType::Rgba => (Layout::Rgba, false),
     };
-    let mut pixels: Vec<S> = Vec::with_capacity(size.pixels() as usize * layout.channels());
+    let mut rows = Reducer::new(size, layout.channels(), layout == Layout::Rgba, scale);
     let mut push = |raw: &[u8]| {
-        let mut samples = raw.as_chunks::<N>().0.iter().map(|bytes| sample(*bytes));
+        let samples = raw.as_chunks::<N>().0;
         if grey_alpha {
-            while let (Some(v), Some(a)) = (samples.next(), samples.next()) {
-                pixels.extend([v, v, v, a]);
-            }
+            let pairs = samples.as_chunks::<2>().0.iter().map(|[v, a]| (sample(*v), sample(*a)));
+            rows.push(pairs.flat_map(|(v, a)| [v, v, v, a]));
         } else {
-            pixels.extend(samples);
+            rows.push(samples.iter().map(|bytes| sample(*bytes)));
         }
     };
     if reader.info().interlaced {
@@ -81,30 +85,31 @@ fn gather<S: Sample, const N: usize>(
             .output_buffer_size()
             .ok_or_else(|| Error::Malformed { format: "PNG", detail: "its size overflows".into() })?;
         let mut raw = vec![0_u8; length];
-        reader.next_frame(&mut raw).map_err(refused)?;
-        push(&raw);
+        let line = reader.next_frame(&mut raw).map_err(refused)?.line_size;
+        raw.chunks_exact(line).for_each(push);
     } else {
         while let Some(row) = reader.next_row().map_err(refused)? {
             push(row.data());
         }
     }
-    if pixels.len() as u64 != size.pixels() * layout.channels() as u64 {
-        return Err(Error::Malformed { format: "PNG", detail: "it is cut off".into() });
-    }
+    let (size, pixels) =
+        rows.finish().ok_or_else(|| Error::Malformed { format: "PNG", detail: "it is cut off".into() })?;
     Ok(Picture::new(size, layout, pixels).without_idle_alpha())
 }
 
 /// Bytes that [`decode`] takes at its peak, the source bytes not counted: the
 /// picture, a second copy while idle alpha is dropped or the interlaced raw
-/// one, some rows, the profile and the inflate window.
-pub(crate) fn memory(source: &Source<'_>, header: &PngHeader, depth: Depth) -> u64 {
-    let pixels = source.stored.pixels();
+/// one, what averages, some rows, the profile and the inflate window.
+pub(crate) fn memory(source: &Source<'_>, header: &PngHeader, scale: Scale, depth: Depth) -> u64 {
+    let scale = if header.interlaced { Scale::Full } else { scale };
+    let pixels = scale.of_size(source.stored).pixels();
     let sample = source.depth.min(depth).bytes();
     let picture = pixels * sample * source.layout.channels() as u64;
     let raw = if header.interlaced { pixels * header.expanded_bytes(source.layout) } else { 0 };
     let copy = if source.layout == Layout::Rgba { pixels * sample * 3 } else { 0 };
     let line = u64::from(source.stored.width) * header.expanded_bytes(source.layout);
-    picture + raw.max(copy) + 8 * line + LARGEST_PROFILE as u64 + (1 << 20)
+    let reducer = Reducer::<u8>::memory(source.stored, source.layout.channels() as u64, sample, scale);
+    picture + raw.max(copy) + reducer + 8 * line + LARGEST_PROFILE as u64 + (1 << 20)
 }
 
 fn refused(error: DecodingError) -> Error {

@@ -5,6 +5,7 @@
 //! Source: TIFF 6.0 and its Technical Note 2 (JPEG).
 
 use super::Decoded;
+use super::reduce::Reducer;
 use crate::Error;
 use crate::colour::{ColourSpace, Conversion, Model, cmyk_to_rgb};
 use crate::jpeg::{self, Color, Scale};
@@ -15,31 +16,39 @@ use crate::source::tiff::{Alpha, Compression, Photometric, TiffHeader, malformed
 use std::borrow::Cow;
 use std::io::Read;
 
-/// Decodes the page.
+/// Whether [`decode`] takes a scale other than full: where samples of a pixel
+/// stand together and have means.
+pub(crate) fn reduces(header: &TiffHeader<'_>) -> bool {
+    !header.planar && !matches!(header.photometric, Photometric::Palette | Photometric::Cmyk)
+}
+
+/// Decodes the page, at `scale` where it [`reduces`].
 pub(crate) fn decode<'a>(
     source: &Source<'a>,
     header: &TiffHeader<'a>,
+    scale: Scale,
     depth: Depth,
 ) -> Result<Decoded<'a>, Error> {
     let picture = if source.depth.min(depth) == Depth::Sixteen {
-        AnyPicture::Sixteen(pixels::<u16>(source, header)?)
+        AnyPicture::Sixteen(pixels::<u16>(source, header, scale)?)
     } else if header.photometric == Photometric::Cmyk {
         let inks = samples::<u8>(source, header)?;
         let conversion = Conversion::to_srgb(&source.colour, Model::Cmyk);
         let picture = cmyk_to_rgb(&inks, source.stored, conversion.as_ref());
         return Ok(Decoded { picture: AnyPicture::Eight(picture), colour: ColourSpace::Srgb });
     } else {
-        AnyPicture::Eight(pixels::<u8>(source, header)?)
+        AnyPicture::Eight(pixels::<u8>(source, header, scale)?)
     };
     Ok(Decoded { picture, colour: source.colour.clone() })
 }
 
 /// Bytes that [`decode`] takes at its peak, the source bytes not counted: the
 /// samples that are kept, the picture made of them where they are not it or its
-/// alpha may be idle, and one strip or tile unpacked (JPEG: with its file put together, and what
-/// libjpeg holds; bits in reverse: with a copy of its bytes).
-pub(crate) fn memory(source: &Source<'_>, header: &TiffHeader<'_>, depth: Depth) -> u64 {
-    let pixels = source.stored.pixels();
+/// alpha may be idle, what averages and a row of tiles for it, and one strip or tile unpacked (JPEG: with its file put together, and what libjpeg
+/// holds; bits in reverse: with a copy of its bytes).
+pub(crate) fn memory(source: &Source<'_>, header: &TiffHeader<'_>, scale: Scale, depth: Depth) -> u64 {
+    let scale = if reduces(header) { scale } else { Scale::Full };
+    let pixels = scale.of_size(source.stored).pixels();
     let bytes = source.depth.min(depth).bytes();
     let kept = pixels * u64::from(header.kept()) * bytes;
     let made = match (header.photometric, header.alpha) {
@@ -56,7 +65,18 @@ pub(crate) fn memory(source: &Source<'_>, header: &TiffHeader<'_>, depth: Depth)
         _ => unpacked.saturating_add(if header.reversed { source.bytes.len() as u64 } else { 0 }),
     };
     let row = u64::from(header.chunk.width).saturating_mul(header.together() * 2);
-    kept.saturating_add(made).saturating_add(chunk).saturating_add(row).saturating_add(1 << 20)
+    let channels = u64::from(header.kept());
+    let band = match scale {
+        Scale::Full => 0,
+        _ if header.grid(source.stored).0 == 1 => 0,
+        _ => u64::from(source.stored.width).saturating_mul(u64::from(rows) * channels * bytes),
+    };
+    let reducer = Reducer::<u8>::memory(source.stored, channels, bytes, scale).saturating_add(band);
+    kept.saturating_add(reducer)
+        .saturating_add(made)
+        .saturating_add(chunk)
+        .saturating_add(row)
+        .saturating_add(1 << 20)
 }
 
 /// The nearest sample to one of 16 bits.
@@ -64,12 +84,19 @@ fn sixteen<S: Sample>(v: u16) -> S {
     S::from_u32((u32::from(v) * S::MAX + 32_767) / 65_535)
 }
 
-fn pixels<S: Sample>(source: &Source<'_>, header: &TiffHeader<'_>) -> Result<Picture<S>, Error> {
-    let size = source.stored;
+fn pixels<S: Sample>(
+    source: &Source<'_>,
+    header: &TiffHeader<'_>,
+    scale: Scale,
+) -> Result<Picture<S>, Error> {
     if header.photometric == Photometric::Palette {
         return palette(source, header);
     }
-    let mut samples = samples::<S>(source, header)?;
+    let (size, mut samples) = if scale == Scale::Full || !reduces(header) {
+        (source.stored, samples::<S>(source, header)?)
+    } else {
+        reduced::<S>(source, header, scale)?
+    };
     let channels = usize::from(header.kept());
     if header.photometric == Photometric::WhiteIsZero {
         for pixel in samples.chunks_exact_mut(channels) {
@@ -156,6 +183,46 @@ fn samples<S: Sample>(source: &Source<'_>, header: &TiffHeader<'_>) -> Result<Ve
         }
     }
     Ok(samples)
+}
+
+/// The same for a picture whose samples stand together, averaged: one strip
+/// or row of tiles is held at a time. Premultiplied colours and inverted ones
+/// have the means that they should have; straight ones are weighted.
+fn reduced<S: Sample>(
+    source: &Source<'_>,
+    header: &TiffHeader<'_>,
+    scale: Scale,
+) -> Result<(Size, Vec<S>), Error> {
+    let size = source.stored;
+    let kept = usize::from(header.kept());
+    let mut reducer = Reducer::new(size, kept, header.alpha == Alpha::Straight, scale);
+    let (across, down) = header.grid(size);
+    let (width, together) = (size.width as usize, header.together() as usize);
+    let mut unpacked = Unpacked::default();
+    let (mut band, mut values): (Vec<S>, Vec<S>) = Default::default();
+    for row in 0..down {
+        let height = header.chunk.height.min(size.height - row as u32 * header.chunk.height);
+        let rows = if header.tiled { header.chunk.height } else { height };
+        if across == 1 {
+            let bytes = unpacked.chunk(source.bytes, header, row, rows)?;
+            for row in bytes.chunks_exact(header.row_bytes() as usize).take(height as usize) {
+                widen(header, row, &mut values);
+                let pixels = values.chunks_exact(together).take(width);
+                reducer.push(pixels.flat_map(|pixel| pixel[..kept].iter().copied()));
+            }
+            continue;
+        }
+        band.resize(width * height as usize * kept, S::default());
+        for column in 0..across {
+            let place = Place { x: column as usize * header.chunk.width as usize, y: 0, plane: 0 };
+            let bytes = unpacked.chunk(source.bytes, header, row * across + column, rows)?;
+            lay(&mut band, size, header, &bytes, &place);
+        }
+        for row in band.chunks_exact(width * kept) {
+            reducer.push(row.iter().copied());
+        }
+    }
+    reducer.finish().ok_or_else(short)
 }
 
 /// Where a strip or tile goes.

@@ -2,6 +2,7 @@
 
 use super::{Header, codec, malformed, markers};
 use crate::Error;
+use crate::plan::geometry::Size;
 use crate::planes::{Planes, Subsampling};
 use turbojpeg::{Decompressor, PixelFormat, ScalingFactor};
 
@@ -41,6 +42,11 @@ impl Scale {
     /// a fraction is where the picture really ends.
     pub(crate) const fn of(self, full: u32) -> u32 {
         full.div_ceil(self.denominator())
+    }
+
+    /// [`Scale::of`] both sides.
+    pub(crate) const fn of_size(self, full: Size) -> Size {
+        Size { width: self.of(full.width), height: self.of(full.height) }
     }
 
     const fn factor(self) -> ScalingFactor {

@@ -47,18 +47,19 @@ impl CropBox {
         Self::whole(size.width, size.height)
     }
 
-    /// The same part of the picture when the picture is held at another size.
-    pub(crate) fn rescaled(self, from: Size, to: Size) -> Self {
-        let sx = f64::from(to.width) / f64::from(from.width);
-        let sy = f64::from(to.height) / f64::from(from.height);
+    /// The same part of the picture when it is held in `held` pixels, each of
+    /// which stands for `step` × `step`. Those at the far edges may stand for
+    /// fewer: `held` was rounded up.
+    pub(crate) fn held(self, step: u32, held: Size) -> Self {
+        let scale = 1.0 / f64::from(step);
         // Rounding may put the far edge a hair outside, which the resizer refuses.
-        let left = (self.left * sx).min(f64::from(to.width));
-        let top = (self.top * sy).min(f64::from(to.height));
+        let left = (self.left * scale).min(f64::from(held.width));
+        let top = (self.top * scale).min(f64::from(held.height));
         Self {
             left,
             top,
-            width: (self.width * sx).min(f64::from(to.width) - left),
-            height: (self.height * sy).min(f64::from(to.height) - top),
+            width: (self.width * scale).min(f64::from(held.width) - left),
+            height: (self.height * scale).min(f64::from(held.height) - top),
         }
     }
 
@@ -231,7 +232,7 @@ pub(crate) fn place(picture: Size, resize: Option<&Resize>) -> Placement {
                 height: f64::from(canvas.height) * back_y,
             };
             Placement {
-                crop: crop.rescaled(picture, picture),
+                crop: crop.held(1, picture),
                 turn: Orientation::UPRIGHT,
                 scaled: canvas,
                 canvas,

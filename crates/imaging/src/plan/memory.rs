@@ -45,7 +45,11 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     };
     let channels = layout.channels() as u64 * source.depth.min(*depth).bytes();
     let seen = source.seen();
-    let whole = stored.pixels() * channels;
+    let held = match route {
+        Route::Pixels(scale) => scale.of_size(stored),
+        Route::Planes(_) => stored,
+    };
+    let whole = held.pixels() * channels;
     let turned = match route {
         Route::Pixels(_) if source.orientation != Orientation::UPRIGHT => 2 * whole,
         _ => 0,
@@ -68,8 +72,8 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
             // Planes in 4:4:4 and pixels take the same; alpha is premultiplied
             // in a copy, light is averaged in 16 bits.
             let premultiplied = if layout == Layout::Rgba { whole } else { 0 };
-            let linear = if print.is_linear() { stored.pixels() * layout.channels() as u64 * 4 } else { 0 };
-            let rows = u64::from(scaled.width.max(scaled.height)) * u64::from(stored.height) * channels;
+            let linear = if print.is_linear() { held.pixels() * layout.channels() as u64 * 4 } else { 0 };
+            let rows = u64::from(scaled.width.max(scaled.height)) * u64::from(held.height) * channels;
             waiting += scaled.pixels() * channels;
             working.push(premultiplied + linear + rows);
         }

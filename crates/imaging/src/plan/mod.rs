@@ -127,7 +127,8 @@ impl PrintPlan<'_> {
 pub(crate) enum Route {
     /// A JPEG of luma and chroma stays in planes as long as its prints let it.
     Planes(Scale),
-    /// Everything else becomes pixels; a scale other than full is a JPEG's.
+    /// Everything else becomes pixels; a scale other than full is that of a
+    /// source that [`decode::reduces`].
     Pixels(Scale),
 }
 
@@ -170,8 +171,9 @@ impl<'r> Plan<'r> {
     /// Takes a smaller decode than is best for the prints, as long as none is
     /// enlarged by it, until the memory suffices.
     fn economise(&mut self, source: &Source<'_>, recipe: &Recipe, limits: &Limits) {
-        if !matches!(source.kind, Kind::Jpeg(_))
+        if !decode::reduces(source)
             || self.prints.iter().any(|print| print.output.trim.is_some() || print.grid().is_some())
+            || (averages(source) && self.prints.iter().any(PrintPlan::is_linear))
         {
             return;
         }
@@ -296,9 +298,33 @@ fn distinct_keys(prints: &[PrintPlan<'_>]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether a scale other than full means averages of codes, which are none of
+/// light: not for a JPEG, whose codec scales.
+fn averages(source: &Source<'_>) -> bool {
+    !matches!(source.kind, Kind::Jpeg(_))
+}
+
+/// Least ratio between a picture that was averaged while it was decoded and its
+/// prints, unless the memory is short.
+const AVERAGED: f64 = 3.0;
+
+/// The smallest scale at which a source that is no JPEG is decoded for `prints`.
+fn averaged(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Scale {
+    let whole =
+        |print: &PrintPlan<'_>| print.output.trim.is_some() || print.grid().is_some() || print.is_linear();
+    if !decode::reduces(source) || prints.iter().any(whole) {
+        return Scale::Full;
+    }
+    let least = prints.iter().map(|print| planar_print(print, false).ratio()).fold(f64::INFINITY, f64::min);
+    Scale::ALL
+        .into_iter()
+        .find(|scale| least.is_finite() && least >= AVERAGED * f64::from(scale.denominator()))
+        .unwrap_or(Scale::Full)
+}
+
 fn route(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Route {
     let Kind::Jpeg(header) = &source.kind else {
-        return Route::Pixels(Scale::Full);
+        return Route::Pixels(averaged(source, prints));
     };
     if prints.iter().any(|print| print.output.trim.is_some()) {
         return Route::Pixels(Scale::Full);

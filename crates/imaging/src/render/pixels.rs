@@ -25,7 +25,7 @@ pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Resul
     if plan.prints.iter().any(|print| !print.is_animated()) {
         let Decoded { picture, colour } = decode::still(counter.source, scale, plan.depth)?;
         counter.set_colour(&colour);
-        each!(picture, picture => stills(counter, plan, picture, &colour))?;
+        each!(picture, picture => stills(counter, plan, picture, scale, &colour))?;
     }
     let moving: Vec<&PrintPlan<'_>> = plan.prints.iter().filter(|print| print.is_animated()).collect();
     for_each(counter.threads, moving, |print| animated::print(counter, print))
@@ -35,6 +35,7 @@ fn stills<S: Scalable + Convertible>(
     counter: &Counter<'_>,
     plan: &Plan<'_>,
     mut decoded: Picture<S>,
+    scale: Scale,
     colour: &ColourSpace<'_>,
 ) -> Result<(), Error> {
     let model = if decoded.layout == Layout::Grey { Model::Grey } else { Model::Rgb };
@@ -46,7 +47,8 @@ fn stills<S: Scalable + Convertible>(
         conversion.apply(&mut decoded);
     }
     let source = counter.source;
-    let base = Base { stored: source.stored, orientation: source.orientation, decoded: Arc::new(decoded) };
+    let (stored, orientation) = (source.stored, source.orientation);
+    let base = Base { stored, orientation, scale, decoded: Arc::new(decoded) };
     let settled = settled(counter, plan, &base, conversion.as_ref())?;
     let (views, plan) = match &settled {
         Some((views, settled)) => (&**views, settled),
@@ -108,7 +110,8 @@ fn settled<'r, S: Scalable + Convertible>(
         // A picture of one colour is all border: it stays as it is.
         let part = trim::trimmed(&upright, trim.threshold).unwrap_or(Rectangle::of(seen));
         let cut = Arc::new(upright.cut(part.x, part.y, part.size));
-        let base = Base { stored: part.size, orientation: Orientation::UPRIGHT, decoded: cut };
+        let base =
+            Base { stored: part.size, orientation: Orientation::UPRIGHT, scale: Scale::Full, decoded: cut };
         views.push(View { threshold: trim.threshold, part, base });
     }
     let small = if attentive {
@@ -230,6 +233,7 @@ fn scale_all<'p, 'r, S: Scalable>(
 struct Base<S> {
     stored: Size,
     orientation: Orientation,
+    scale: Scale,
     decoded: Arc<Picture<S>>,
 }
 
@@ -250,7 +254,8 @@ impl<S: Scalable> Base<S> {
 
     /// `crop` of the seen picture at `size`, upright.
     fn print(&self, crop: CropBox, size: Size, linear: bool) -> Result<Picture<S>, Error> {
-        let crop = crop.before(self.orientation, self.stored).rescaled(self.stored, self.decoded.size);
+        let crop =
+            crop.before(self.orientation, self.stored).held(self.scale.denominator(), self.decoded.size);
         let stored_size = size.turned(self.orientation);
         Ok(scaled_as(&self.decoded, crop, stored_size, linear)?.turned(self.orientation))
     }

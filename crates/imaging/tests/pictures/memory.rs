@@ -89,11 +89,7 @@ fn print(picture: &[u8], fields: &str) -> Vec<u8> {
 
 /// RGB of a print of `width` pixels.
 fn pixels(picture: &[u8], width: u32) -> Vec<u8> {
-    let png = print(picture, &format!("format = \"png\"\neffort = 0\nresize = {{ width = {width} }}"));
-    let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
-    let mut rgb = vec![0; reader.output_buffer_size().unwrap()];
-    reader.next_frame(&mut rgb).unwrap();
-    rgb
+    samples(&print(picture, &format!("format = \"png\"\neffort = 0\nresize = {{ width = {width} }}")))
 }
 
 /// Samples without any order: what every encoder makes the most of.
@@ -198,7 +194,10 @@ fn no_job_takes_more_memory_than_was_predicted() {
     .enumerate()
     .map(|(i, fields)| output(&i.to_string(), fields))
     .collect();
+    // Small enough for sources that are averaged while they are decoded.
+    let small = ["jpeg", "png"].map(|f| output(f, &format!("format = \"{f}\"\nresize = {{ width = 160 }}")));
     let recipes = [
+        ("small", head() + &small.concat()),
         ("built-in", minilab_imaging::recipe::BUILT_IN.to_owned()),
         ("formats", head() + &every_format),
         ("whole", head() + &whole),
@@ -256,4 +255,48 @@ fn no_job_takes_more_memory_than_was_predicted() {
     let over = over.into_inner().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(over.is_empty(), "{over:#?}");
+}
+
+#[test]
+fn a_picture_too_large_for_the_memory_is_averaged_while_it_is_decoded() {
+    let photos = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/photos");
+    let rgb = pixels(&std::fs::read(photos.join("dragonfly-12mp.jpg")).unwrap(), 1800);
+    let rgba: Vec<u8> = rgb
+        .chunks_exact(3)
+        .enumerate()
+        .flat_map(|(at, p)| [p[0], p[1], p[2], if at % 1800 < 900 { 255 } else { 128 }])
+        .collect();
+    for (name, picture) in [("PNG", rgba_png(&rgba, 1800)), ("TIFF", tiff(&rgb, 1800))] {
+        let made = |width: u32, memory: u64| {
+            let fields = format!("format = \"png\"\neffort = 0\nresize = {{ width = {width} }}");
+            let recipe = Recipe::parse(&(head() + "[[output]]\nkey = \"p/{key}\"\n" + &fields)).unwrap();
+            let limits = Limits { memory, threads: 1, ..recipe.limits };
+            let done = Mutex::new(Vec::new());
+            let summary =
+                render(&picture, "x", &recipe, &limits, &|print| *done.lock().unwrap() = print.bytes)?;
+            Ok::<_, minilab_imaging::Error>((summary.predicted_memory, samples(&done.into_inner().unwrap())))
+        };
+        let (whole_memory, whole) = made(600, 1 << 30).unwrap();
+        let limit = whole_memory - (4 << 20);
+        let (memory, averaged) = made(600, limit).unwrap();
+        println!("{name}: {} MiB, averaged {} MiB", whole_memory >> 20, memory >> 20);
+        assert!(memory <= limit && limit < whole_memory, "{name}: {memory} {limit} {whole_memory}");
+        let psnr = psnr(&whole, &averaged);
+        assert!(psnr > 40.0, "{name}: {psnr:.1} dB");
+        // Nothing is enlarged for want of memory.
+        assert!(matches!(made(1500, limit), Err(minilab_imaging::Error::OverLimit { .. })), "{name}");
+    }
+}
+
+fn samples(png: &[u8]) -> Vec<u8> {
+    let mut reader = png::Decoder::new(std::io::Cursor::new(png)).read_info().unwrap();
+    let mut samples = vec![0; reader.output_buffer_size().unwrap()];
+    reader.next_frame(&mut samples).unwrap();
+    samples
+}
+
+fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let squares: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
+    10.0 * (255.0_f64.powi(2) * a.len() as f64 / squares.max(1e-9)).log10()
 }

@@ -102,6 +102,14 @@ pub enum StartError {
         /// What went wrong.
         source: StorageError,
     },
+    /// The finished invocations of earlier starts cannot be read.
+    #[error("the finished invocations in {} cannot be read: {source}; move its invocations.jsonl away", path.display())]
+    History {
+        /// The data folder.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
     /// The root key cannot be had.
     #[error(transparent)]
     Credentials(CredentialsError),

@@ -180,6 +180,11 @@ pub struct PreviewPrint {
     pub description: Description,
     /// Its media type.
     pub content_type: String,
+    /// The peak of memory that a recipe of this output alone would take, in
+    /// bytes; `None` where it cannot be told.
+    pub predicted_memory: Option<u64>,
+    /// When it was done, milliseconds after the beginning.
+    pub ready_ms: f64,
     /// Itself.
     pub bytes: Vec<u8>,
 }

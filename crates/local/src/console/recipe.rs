@@ -85,6 +85,7 @@ pub(super) async fn preview(State(shared): State<Arc<Shared>>, body: Body<Tried>
                 "content_type": print.content_type, "format": print.description.format,
                 "width": print.description.width, "height": print.description.height,
                 "frames": print.description.frames,
+                "predicted_memory": print.predicted_memory, "ready_ms": print.ready_ms,
             });
             together += print.bytes.len();
             if print.bytes.len() <= SHOWN && together <= SHOWN_TOGETHER {

@@ -180,7 +180,8 @@ function drawPreview(made) {
         shown = h("img", { src: url, alt: `Preview of ${print.key}`, decoding: "async" });
       }
       return h("li", {}, shown, h("p.key", { title: print.key }, print.key),
-        h("p.figures", {}, h("span", {}, print.format), h("span", {}, dimensions(print)), h("span", {}, bytes(print.bytes)), h("span.save", { "data-more": print.bytes > source.bytes }, saving(print, source))));
+        h("p.figures", {}, h("span", {}, print.format), h("span", {}, dimensions(print)), h("span", {}, bytes(print.bytes)), h("span.save", { "data-more": print.bytes > source.bytes }, saving(print, source))),
+        h("p.figures", {}, h("span", {}, `ready after ${milliseconds(print.ready_ms)}`), print.predicted_memory ? h("span", { title: "The most memory that this output alone would take" }, `up to ${bytes(print.predicted_memory)} alone`) : null));
     })));
 }
 

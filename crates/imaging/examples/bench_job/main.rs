@@ -13,6 +13,8 @@
     reason = "a program of its own, which reads files and the clock for the library"
 )]
 
+mod floor;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, Write as _};
@@ -20,6 +22,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use floor::Floor;
 use minilab_imaging::{Limits, Recipe, Rendition, render};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -31,13 +34,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [job, input, out] = arguments.as_slice() else {
         return Err(
-            "usage: bench_job widths|cells|webp|avif|avif-fast|png|24mp|50mp|100mp INPUT OUT_DIR".into()
+            "usage: bench_job floor|widths|cells|webp|avif|avif-fast|png|24mp|50mp|100mp INPUT OUT_DIR"
+                .into(),
         );
     };
     let (recipe, limits) = (recipe(job)?, limits(job));
     let picture = std::fs::read(input)?;
     say(&format!("{{\"ready\": true, \"idle_bytes\": {}}}", peak_bytes()?))?;
 
+    let mut floor = match job.as_str() {
+        "floor" => Some(Floor::new(&picture, run(&picture, &recipe, &limits, extension(job))?)?),
+        _ => None,
+    };
     let mut files = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line?;
@@ -51,7 +59,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             continue;
         }
         let (wall, cpu) = (Instant::now(), cpu());
-        files = run(&picture, &recipe, &limits, extension(job))?;
+        files = match &mut floor {
+            Some(floor) => floor.run(&picture)?,
+            None => run(&picture, &recipe, &limits, extension(job))?,
+        };
         let (wall, cpu) = (wall.elapsed(), self::cpu().saturating_sub(cpu));
         say(&format!("{{\"wall_ms\": {}, \"cpu_ms\": {}}}", milliseconds(wall), milliseconds(cpu)))?;
     }
@@ -67,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// so that a print is called `2048.jpg`.
 fn recipe(job: &str) -> Result<Recipe, Box<dyn Error>> {
     let (defaults, widths): (&str, &[u32]) = match job {
-        "widths" | "24mp" | "50mp" | "100mp" => ("format = \"jpeg\"\nquality = 80", &WIDTHS),
+        "floor" | "widths" | "24mp" | "50mp" | "100mp" => ("format = \"jpeg\"\nquality = 80", &WIDTHS),
         "cells" => ("format = \"jpeg\"\nquality = 75", &[]),
         // Method 4 of libwebp is the default.
         "webp" => ("format = \"webp\"\nquality = 80", &WEBP_WIDTHS),

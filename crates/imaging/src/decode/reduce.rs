@@ -1,0 +1,171 @@
+//! A picture made smaller while its rows are decoded, so that a large one is
+//! never held as a whole: each pixel is the mean of a square of pixels.
+//!
+//! Owns: the means, colours weighted by alpha. Refuses: to decide how much
+//! smaller, and to average what has no mean, such as indices into a palette.
+
+use super::Scale;
+use crate::picture::Sample;
+use crate::plan::geometry::Size;
+
+/// Takes a picture's rows from top to bottom.
+pub(crate) struct Reducer<S> {
+    full: Size,
+    channels: usize,
+    /// Whether the last channel is an alpha by which the others are weighted.
+    weighted: bool,
+    scale: Scale,
+    rows: u32,
+    /// A row that has been put together, at a scale other than full.
+    row: Vec<S>,
+    /// Sums over the square in hand, one for each sample of the result's row.
+    sums: Vec<u64>,
+    samples: Vec<S>,
+}
+
+impl<S: Sample> Reducer<S> {
+    /// For a picture of `full` pixels of `channels` samples.
+    pub(crate) fn new(full: Size, channels: usize, weighted: bool, scale: Scale) -> Self {
+        let size = scale.of_size(full);
+        let summed = if scale == Scale::Full { 0 } else { size.width as usize * channels };
+        Self {
+            full,
+            channels,
+            weighted,
+            scale,
+            rows: 0,
+            row: Vec::new(),
+            sums: vec![0; summed],
+            samples: Vec::with_capacity(size.pixels() as usize * channels),
+        }
+    }
+
+    /// Bytes that it takes beside the result, for samples of `sample` bytes.
+    pub(crate) fn memory(full: Size, channels: u64, sample: u64, scale: Scale) -> u64 {
+        match scale {
+            Scale::Full => 0,
+            scale => {
+                u64::from(full.width) * channels * sample + u64::from(scale.of(full.width)) * channels * 8
+            }
+        }
+    }
+
+    /// The next row.
+    pub(crate) fn push(&mut self, row: impl Iterator<Item = S>) {
+        self.rows += 1;
+        if self.scale == Scale::Full {
+            self.samples.extend(row);
+            return;
+        }
+        self.row.clear();
+        self.row.extend(row);
+        self.add();
+        if self.rows.is_multiple_of(self.scale.denominator()) {
+            self.emit(self.scale.denominator());
+        }
+    }
+
+    fn add(&mut self) {
+        let step = self.scale.denominator() as usize * self.channels;
+        let squares = self.sums.chunks_exact_mut(self.channels).zip(self.row.chunks(step));
+        for (sums, pixels) in squares {
+            for pixel in pixels.chunks_exact(self.channels) {
+                match pixel.split_last() {
+                    Some((&alpha, colours)) if self.weighted => {
+                        let alpha = u64::from(alpha.into());
+                        for (sum, &colour) in sums.iter_mut().zip(colours) {
+                            *sum += u64::from(colour.into()) * alpha;
+                        }
+                        sums[colours.len()] += alpha;
+                    }
+                    _ => {
+                        for (sum, &sample) in sums.iter_mut().zip(pixel) {
+                            *sum += u64::from(sample.into());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The means of squares of `rows` rows; those at the right edge may be narrower.
+    fn emit(&mut self, rows: u32) {
+        let step = self.scale.denominator();
+        let mean = |sum: u64, count: u64| {
+            let mean = if count == 0 { 0 } else { (sum + count / 2) / count };
+            S::from_u32(mean as u32)
+        };
+        for (at, sums) in (0..).zip(self.sums.chunks_exact_mut(self.channels)) {
+            let count = u64::from(rows * step.min(self.full.width - at * step));
+            match sums.split_last() {
+                Some((&alpha, colours)) if self.weighted => {
+                    self.samples.extend(colours.iter().map(|&sum| mean(sum, alpha)));
+                    self.samples.push(mean(alpha, count));
+                }
+                _ => self.samples.extend(sums.iter().map(|&sum| mean(sum, count))),
+            }
+            sums.fill(0);
+        }
+    }
+
+    /// The samples of the smaller picture; `None` when rows or samples are
+    /// missing, or too many.
+    pub(crate) fn finish(mut self) -> Option<(Size, Vec<S>)> {
+        let rest = self.rows % self.scale.denominator();
+        if self.scale != Scale::Full && rest > 0 {
+            self.emit(rest);
+        }
+        let size = self.scale.of_size(self.full);
+        let whole = self.samples.len() as u64 == size.pixels() * self.channels as u64;
+        (self.rows == self.full.height && whole).then_some((size, self.samples))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reduced<S: Sample>(full: Size, channels: usize, weighted: bool, scale: Scale, all: &[S]) -> Vec<S> {
+        let mut reducer = Reducer::new(full, channels, weighted, scale);
+        for row in all.chunks_exact(full.width as usize * channels) {
+            reducer.push(row.iter().copied());
+        }
+        let (size, samples) = reducer.finish().unwrap();
+        assert_eq!(size, scale.of_size(full));
+        samples
+    }
+
+    #[test]
+    fn squares_become_means_and_those_at_the_edges_of_what_there_is() {
+        let pixels = [[0_u8, 4, 10, 11, 200], [4, 8, 11, 11, 100], [1, 2, 3, 4, 5]];
+        let all = pixels.concat();
+        assert_eq!(reduced(Size::new(5, 3), 1, false, Scale::Half, &all), [4, 11, 150, 2, 4, 5]);
+        assert_eq!(reduced(Size::new(5, 3), 1, false, Scale::Full, &all), all);
+        // A single square: the mean of all fifteen.
+        assert_eq!(reduced(Size::new(5, 3), 1, false, Scale::Eighth, &all), [25]);
+    }
+
+    #[test]
+    fn hidden_colour_counts_for_nothing() {
+        let all = [[255_u8, 0, 0, 0], [0, 0, 200, 100], [9, 9, 9, 0], [0, 0, 100, 100]].concat();
+        assert_eq!(reduced(Size::new(2, 2), 4, true, Scale::Half, &all), [0, 0, 150, 50]);
+        assert_eq!(reduced(Size::new(1, 1), 4, true, Scale::Half, &all[..4]), [0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn the_lightest_squares_do_not_overflow() {
+        let all = vec![u16::MAX; 64 * 4];
+        assert_eq!(reduced(Size::new(8, 8), 4, true, Scale::Eighth, &all), [u16::MAX; 4]);
+    }
+
+    #[test]
+    fn a_picture_that_is_cut_off_is_none() {
+        let mut reducer = Reducer::<u8>::new(Size::new(2, 3), 1, false, Scale::Half);
+        reducer.push([1, 2].into_iter());
+        reducer.push([1, 2].into_iter());
+        assert!(reducer.finish().is_none());
+        let mut reducer = Reducer::<u8>::new(Size::new(2, 1), 1, false, Scale::Full);
+        reducer.push([1].into_iter());
+        assert!(reducer.finish().is_none());
+    }
+}
