@@ -55,6 +55,8 @@ fn what_would_fail_in_the_account_fails_here_with_the_remedy() {
     for (args, words) in [
         (&["--name", "my function"][..], vec!["--name", "letters"]),
         (&["--log-retention", "31"], vec!["31", "30, 60"]),
+        (&["--recipe-at", "settings/minilab.toml"], vec!["--recipe-at", "s3://settings/minilab.toml"]),
+        (&["--recipe-at", "s3://settings/"], vec!["s3://settings/", "names no object"]),
         (&["--alarm-topic", "ops"], vec!["--alarm-topic", "arn:aws:sns:"]),
         (&["--source-kms-key", "alias/mine"], vec!["--source-kms-key", "alias"]),
         (&["--config", "shared.toml", "--expire-prints", "30"], vec!["one-bucket", "--expire-prints"]),
@@ -78,5 +80,23 @@ fn a_recipe_that_does_not_fit_in_the_environment_is_left_to_the_zip() {
         let printed = text(&template(folder.path(), &["--format", format]).stdout);
         assert!(!printed.contains("MINILAB_RECIPE"), "{printed}");
         assert!(printed.contains("in the zip, as minilab.toml: it is too long"), "{printed}");
+    }
+}
+
+#[test]
+fn a_recipe_in_a_bucket_is_named_to_the_function_and_its_role() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, variable) in [
+        ("cloudformation", "MINILAB_CONFIG: \"s3://settings/live/minilab.toml\""),
+        ("sam", "MINILAB_CONFIG: \"s3://settings/live/minilab.toml\""),
+        ("terraform", "MINILAB_CONFIG = \"s3://settings/live/minilab.toml\""),
+    ] {
+        let args = ["--format", format, "--recipe-at", "s3://settings/live/minilab.toml"];
+        let output = template(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let printed = text(&output.stdout);
+        assert!(printed.contains(variable), "{printed}");
+        assert!(printed.contains("arn:aws:s3:::settings/live/minilab.toml"), "{printed}");
+        assert!(!printed.contains("MINILAB_RECIPE"), "{printed}");
     }
 }

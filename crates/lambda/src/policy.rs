@@ -107,6 +107,27 @@ pub fn grants_with(recipe: &Recipe, keys: &Keys) -> Vec<Grant> {
     grants
 }
 
+/// What a function needs that reads `recipe` itself from `key` of `bucket`:
+/// that object, and the recipe's files beside it.
+pub fn recipe_grant(recipe: &Recipe, bucket: &str, key: &str) -> Grant {
+    let folder = key.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+    let files = recipe.assets().into_iter().filter_map(|asset| match asset {
+        Asset::File(name) => Some(format!("{folder}{name}")),
+        Asset::Object(_) => None,
+    });
+    Grant {
+        sid: "ReadRecipe",
+        actions: vec!["s3:GetObject"],
+        resources: std::iter::once(key.to_owned())
+            .chain(files)
+            .map(|key| format!("arn:aws:s3:::{bucket}/{}", escape(&key)))
+            .collect(),
+        prefixes: Vec::new(),
+        via: None,
+        why: "to load the recipe, and the watermarks beside it, at each cold start",
+    }
+}
+
 impl Keys {
     fn grants(&self) -> impl Iterator<Item = Grant> {
         let decrypt = self.source.iter().map(|key| Grant {
@@ -195,6 +216,19 @@ fn escape(prefix: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recipe_in_a_bucket_is_read_with_the_files_beside_it_and_nothing_else() {
+        let text = "[[output]]\nkey = \"w/{key}\"\nwatermark = { image = \"logo*.png\" }\n";
+        let recipe = Recipe::parse(text).unwrap();
+        let grant = recipe_grant(&recipe, "settings", "live/minilab.toml");
+        assert_eq!(
+            grant.resources,
+            ["arn:aws:s3:::settings/live/minilab.toml", "arn:aws:s3:::settings/live/logo${*}.png"]
+        );
+        assert_eq!(grant.actions, ["s3:GetObject"]);
+        assert_eq!(recipe_grant(&Recipe::built_in(), "b", "k").resources, ["arn:aws:s3:::b/k"]);
+    }
 
     #[test]
     fn the_built_in_recipe_may_touch_its_prints_and_reports_and_no_other_key() {

@@ -271,6 +271,9 @@ fn function(plan: &Plan<'_>) -> String {
         RecipeFrom::Package(why) => {
             format!("\n      # The recipe must be in the zip, as minilab.toml: {why}.")
         }
+        RecipeFrom::Object(uri) => {
+            format!("\n      Environment:\n        Variables:\n          MINILAB_CONFIG: {}", yaml(uri))
+        }
     };
     format!(
         r"  Log:

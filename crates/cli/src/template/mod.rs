@@ -13,7 +13,7 @@ mod terraform;
 
 use std::io::Write as _;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args as ClapArgs, ValueEnum};
 use minilab_imaging::Recipe;
 use minilab_imaging::recipe::Asset;
@@ -102,6 +102,11 @@ pub(crate) struct TemplateOptions {
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub(crate) expire_prints: Option<u32>,
 
+    /// Where the function reads the recipe at each cold start, with the watermarks beside it, such as
+    /// s3://settings/minilab.toml [default: the template carries a short recipe, the zip a long one]
+    #[arg(long, value_name = "S3_URI")]
+    pub(crate) recipe_at: Option<String>,
+
     /// What the function's zip was built for
     #[arg(long, value_enum, default_value_t = Arch::Arm64)]
     pub(crate) arch: Arch,
@@ -188,6 +193,8 @@ enum RecipeFrom<'a> {
     Environment(&'a str),
     /// In its zip, for this reason.
     Package(&'static str),
+    /// In an object that has this URI.
+    Object(&'a str),
 }
 
 #[derive(Debug)]
@@ -230,6 +237,11 @@ fn plan<'a>(config: &'a Config, options: &'a TemplateOptions) -> anyhow::Result<
     check(recipe, options)?;
     let shared = recipe.source.bucket == recipe.processed.bucket;
     let keys = options.keys.keys();
+    let mut grants = minilab_lambda::policy::grants_with(recipe, &keys);
+    if let Some(uri) = &options.recipe_at {
+        let (bucket, key) = object(uri)?;
+        grants.push(minilab_lambda::policy::recipe_grant(recipe, bucket, key));
+    }
     let mut buckets = Vec::new();
     if !options.existing_source {
         buckets.push(Bucket {
@@ -256,8 +268,11 @@ fn plan<'a>(config: &'a Config, options: &'a TemplateOptions) -> anyhow::Result<
         source: &recipe.source.bucket,
         prefix: &recipe.source.prefix,
         processed: &recipe.processed.bucket,
-        grants: minilab_lambda::policy::grants_with(recipe, &keys),
-        recipe: recipe_from(config),
+        grants,
+        recipe: match &options.recipe_at {
+            Some(uri) => RecipeFrom::Object(uri),
+            None => recipe_from(config),
+        },
         alarms: alarms(options),
     })
 }
@@ -313,6 +328,14 @@ fn check(recipe: &Recipe, options: &TemplateOptions) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+/// The bucket and the key that an `s3://` URI names.
+fn object(uri: &str) -> anyhow::Result<(&str, &str)> {
+    uri.strip_prefix("s3://")
+        .and_then(|rest| rest.split_once('/'))
+        .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
+        .with_context(|| format!("--recipe-at {uri:?} names no object; use one such as s3://settings/minilab.toml"))
 }
 
 fn recipe_from(config: &Config) -> RecipeFrom<'_> {

@@ -297,6 +297,10 @@ fn function(plan: &Plan<'_>) -> String {
         RecipeFrom::Package(why) => {
             format!("\n\n  # The recipe must be in the zip, as minilab.toml: {why}.")
         }
+        RecipeFrom::Object(uri) => format!(
+            "\n\n  environment {{\n    variables = {{\n      MINILAB_CONFIG = {}\n    }}\n  }}",
+            hcl(uri)
+        ),
     };
     let waits =
         if plan.is_queued() { "aws_iam_role_policy.events" } else { "aws_iam_role_policy.dead_letters" };

@@ -363,6 +363,8 @@ pub(crate) fn memory(pixels: u64, layout: Layout, quality: u8, chroma: Subsampli
     let bytes = match (layout, chroma, quality) {
         (Layout::Grey, _, ..WHOLE_CHROMA) => 32,
         (_, Subsampling::S444, ..=WHOLE_CHROMA) => 120,
+        // Alpha is a picture of its own.
+        (Layout::Rgba, _, ..WHOLE_CHROMA) => 58,
         (_, _, ..WHOLE_CHROMA) => 46,
         (_, _, ..=95) => 160,
         _ => 240,
