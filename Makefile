@@ -105,8 +105,8 @@ fuzz:
 	for area in jpeg png webp gif avif heic jxl tiff bmp ico qoi svg animation orientation colour; do \
 	  mkdir -p fuzz/corpus/decode-$$area fuzz/seeds/$$area; \
 	  for case in tests/golden/$$area/*/; do cp $$case/input.* fuzz/seeds/$$area/$$(basename $$case); done; \
-	  case $$area in avif | orientation | colour) leaks=0 ;; *) leaks=1 ;; esac; \
-	  $(FUZZ) run decode fuzz/corpus/decode-$$area fuzz/seeds/$$area -- -detect_leaks=$$leaks \
+	  case $$area in avif | orientation | colour) leaks=0 ;; *) leaks=1 ;; esac; ASAN_OPTIONS=detect_leaks=$$leaks \
+	  $(FUZZ) run decode fuzz/corpus/decode-$$area fuzz/seeds/$$area -- \
 	    -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -max_len=65536 || exit 1; \
 	done
 
