@@ -149,7 +149,9 @@ impl Feed {
     pub(crate) fn open(folder: &Path, reader: Option<Arc<dyn Extension>>) -> io::Result<Self> {
         let (history, found) = History::open(folder)?;
         let feed = Self { reader, history: Some(Arc::new(history)), ..Self::new() };
-        found.into_iter().for_each(|record| feed.memory().push(record));
+        for record in found {
+            feed.memory().push(record);
+        }
         Ok(feed)
     }
 

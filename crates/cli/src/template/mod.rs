@@ -103,7 +103,7 @@ pub(crate) struct TemplateOptions {
     pub(crate) expire_prints: Option<u32>,
 
     /// Where the function reads the recipe at each cold start, with the watermarks beside it, such as
-    /// s3://settings/minilab.toml [default: the template carries a short recipe, the zip a long one]
+    /// `s3://settings/minilab.toml` [default: the template carries a short recipe, the zip a long one]
     #[arg(long, value_name = "S3_URI")]
     pub(crate) recipe_at: Option<String>,
 
@@ -335,7 +335,9 @@ fn object(uri: &str) -> anyhow::Result<(&str, &str)> {
     uri.strip_prefix("s3://")
         .and_then(|rest| rest.split_once('/'))
         .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-        .with_context(|| format!("--recipe-at {uri:?} names no object; use one such as s3://settings/minilab.toml"))
+        .with_context(|| {
+            format!("--recipe-at {uri:?} names no object; use one such as s3://settings/minilab.toml")
+        })
 }
 
 fn recipe_from(config: &Config) -> RecipeFrom<'_> {

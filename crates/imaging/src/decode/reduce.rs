@@ -92,7 +92,8 @@ impl<S: Sample> Reducer<S> {
     fn emit(&mut self, rows: u32) {
         let step = self.scale.denominator();
         let mean = |sum: u64, count: u64| {
-            let mean = if count == 0 { 0 } else { (sum + count / 2) / count };
+            // Of what is wholly hidden there is no colour.
+            let mean = (sum + count / 2).checked_div(count).unwrap_or(0);
             S::from_u32(mean as u32)
         };
         for (at, sums) in (0..).zip(self.sums.chunks_exact_mut(self.channels)) {

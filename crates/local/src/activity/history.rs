@@ -212,7 +212,7 @@ mod tests {
         let (history, _) = History::open(folder.path()).unwrap();
         let error = json!({ "errorMessage": "x".repeat(LONGEST) });
         let outcome = "Big".to_owned();
-        history.note(&InvocationRecord { error, outcome, ..record(1, &"x".repeat(LONGEST)) });
+        history.note(&InvocationRecord { outcome, error, ..record(1, &"x".repeat(LONGEST)) });
         drop(history);
         let found = History::open(folder.path()).unwrap().1;
         assert_eq!(found[0].log, ["START", "(1 lines are left out)", "REPORT"]);
