@@ -32,10 +32,14 @@ def first_line(*command: str) -> str:
 
 def toolchain() -> dict[str, str]:
     """What the counts depend on besides the code. Valgrind shows programs AVX2 at most."""
-    flags = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    info = Path("/proc/cpuinfo").read_text()
+    flags = re.search(r"^flags\s*:(.*)$", info, re.MULTILINE)
+    model = re.search(r"^model name\s*:\s*(.*)$", info, re.MULTILINE)
     simd = {"avx2", "fma", "bmi2", "sse4_2", "ssse3"} & set(flags[1].split()) if flags else set()
     return {
         "architecture": platform.machine(),
+        # libc chooses how it copies by more than SIMD.
+        "processor": model[1] if model else "unknown",
         "simd": " ".join(sorted(simd)),
         "rustc": first_line("rustc", "--version"),
         "cc": first_line("cc", "--version"),
