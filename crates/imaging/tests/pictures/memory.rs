@@ -229,7 +229,15 @@ fn no_job_takes_more_memory_than_was_predicted() {
     let recipes = recipes.map(|(name, recipe)| (name.to_owned(), recipe));
     let jobs = pictures
         .iter()
-        .flat_map(|picture| recipes.iter().map(move |recipe| (picture, recipe)))
+        .flat_map(|picture| {
+            // Of the five JPEGs two do for what takes the longest.
+            let another = ["Oto", "Picos", "dogs"].iter().any(|start| {
+                picture.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
+            });
+            let long = |name: &str| name == "formats" || name == "operations";
+            let recipes = recipes.iter().filter(move |(name, _)| !(another && long(name)));
+            recipes.map(move |recipe| (picture, recipe))
+        })
         .chain(noisy.iter().flat_map(|picture| hardest.iter().map(move |recipe| (picture, recipe))));
     let jobs = Mutex::new(jobs);
     let over = Mutex::new(Vec::new());
