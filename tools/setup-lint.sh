@@ -9,5 +9,5 @@ if [ "$(.tools/bin/cargo-deny --version 2>/dev/null)" = "cargo-deny $version" ];
     exit 0
 fi
 echo "installing cargo-deny $version (takes some minutes, once)"
-# Unoptimised: it reads a few hundred manifests, and takes half as long to build.
+# Unoptimised: it reads a few hundred manifests, and building it is what takes time.
 cargo install --debug --locked --quiet --root .tools cargo-deny --version "$version"

@@ -18,8 +18,7 @@ use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 use std::borrow::Cow;
 use std::io::Cursor;
 
-/// Decodes the picture (the default one of an animation); an interlaced one in
-/// full, whatever `scale` says.
+/// Decodes the picture (the default one of an animation).
 pub(crate) fn decode<'a>(
     source: &Source<'a>,
     header: &PngHeader,
@@ -43,7 +42,6 @@ pub(crate) fn decode<'a>(
         (ColourSpace::InFile, None) => ColourSpace::Srgb,
         (space, _) => space.clone(),
     };
-    let scale = if header.interlaced { Scale::Full } else { scale };
     let wide = reader.output_color_type().1 == BitDepth::Sixteen;
     let picture = match depth {
         Depth::Sixteen if wide => {
@@ -101,7 +99,6 @@ fn gather<S: Sample, const N: usize>(
 /// picture, a second copy while idle alpha is dropped or the interlaced raw
 /// one, what averages, some rows, the profile and the inflate window.
 pub(crate) fn memory(source: &Source<'_>, header: &PngHeader, scale: Scale, depth: Depth) -> u64 {
-    let scale = if header.interlaced { Scale::Full } else { scale };
     let pixels = scale.of_size(source.stored).pixels();
     let sample = source.depth.min(depth).bytes();
     let picture = pixels * sample * source.layout.channels() as u64;

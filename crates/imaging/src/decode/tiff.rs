@@ -47,7 +47,6 @@ pub(crate) fn decode<'a>(
 /// alpha may be idle, what averages and a row of tiles for it, and one strip or tile unpacked (JPEG: with its file put together, and what libjpeg
 /// holds; bits in reverse: with a copy of its bytes).
 pub(crate) fn memory(source: &Source<'_>, header: &TiffHeader<'_>, scale: Scale, depth: Depth) -> u64 {
-    let scale = if reduces(header) { scale } else { Scale::Full };
     let pixels = scale.of_size(source.stored).pixels();
     let bytes = source.depth.min(depth).bytes();
     let kept = pixels * u64::from(header.kept()) * bytes;
@@ -92,7 +91,7 @@ fn pixels<S: Sample>(
     if header.photometric == Photometric::Palette {
         return palette(source, header);
     }
-    let (size, mut samples) = if scale == Scale::Full || !reduces(header) {
+    let (size, mut samples) = if scale == Scale::Full {
         (source.stored, samples::<S>(source, header)?)
     } else {
         reduced::<S>(source, header, scale)?

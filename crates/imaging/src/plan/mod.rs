@@ -315,11 +315,8 @@ fn averaged(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Scale {
     if !decode::reduces(source) || prints.iter().any(whole) {
         return Scale::Full;
     }
-    let least = prints.iter().map(|print| planar_print(print, false).ratio()).fold(f64::INFINITY, f64::min);
-    Scale::ALL
-        .into_iter()
-        .find(|scale| least.is_finite() && least >= AVERAGED * f64::from(scale.denominator()))
-        .unwrap_or(Scale::Full)
+    let prints: Vec<Print> = prints.iter().map(|print| planar_print(print, false)).collect();
+    planes::scale_for(&prints, AVERAGED)
 }
 
 fn route(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Route {
@@ -340,7 +337,7 @@ fn route(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Route {
         .iter()
         .filter(|print| print.is_whole_mosaic(seen))
         .filter_map(|print| Some(mosaic::scale_for(print.grid()?, stored)));
-    let for_prints = (!resized.is_empty()).then(|| planes::scale_for(&resized));
+    let for_prints = (!resized.is_empty()).then(|| planes::scale_for(&resized, planes::MARGIN));
     if header.is_planar() && !prints.iter().any(PrintPlan::is_linear) {
         // `Scale` is ordered from full to an eighth: the least is the finest.
         let scale = mosaics.chain(for_prints).min().unwrap_or(Scale::Full);

@@ -15,7 +15,7 @@ mod threads;
 
 pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};
 pub(crate) use orient::Orientation;
-pub(crate) use prints::{Print, make_prints, scale_for};
+pub(crate) use prints::{MARGIN, Print, make_prints, scale_for};
 pub(crate) use resize::CropBox;
 
 /// How many luma samples one chroma sample stands for.

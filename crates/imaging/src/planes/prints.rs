@@ -40,14 +40,15 @@ const CASCADE: f64 = 1.5;
 /// 1:2 47.5 / 47.9 / 49.0 / 50.1 / 50.8 dB,
 /// 1:4 44.4 / 45.2 / 47.4 / 49.6 / 50.9 dB,
 /// 1:8 42.7 / 43.7 / 45.8 / 48.2 / 49.8 dB. Chroma stays above 51 dB.
-const MARGIN: f64 = 1.5;
+pub(crate) const MARGIN: f64 = 1.5;
 
-/// The smallest scale at which a JPEG may be decoded for `prints`.
-pub(crate) fn scale_for(prints: &[Print]) -> Scale {
+/// The smallest scale at which a picture may be decoded for `prints`, so that
+/// it stays at least `margin` times as large as each of them.
+pub(crate) fn scale_for(prints: &[Print], margin: f64) -> Scale {
     let least = prints.iter().map(Print::ratio).fold(f64::INFINITY, f64::min);
     Scale::ALL
         .into_iter()
-        .find(|scale| least.is_finite() && least >= MARGIN * f64::from(scale.denominator()))
+        .find(|scale| least.is_finite() && least >= margin * f64::from(scale.denominator()))
         .unwrap_or(Scale::Full)
 }
 
