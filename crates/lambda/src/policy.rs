@@ -10,6 +10,8 @@ use minilab_imaging::Recipe;
 use minilab_imaging::recipe::{Asset, REPORT_PREFIX};
 use serde_json::{Value, json};
 
+use crate::remote;
+
 /// One statement with the reason that it is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -107,15 +109,17 @@ pub fn grants_with(recipe: &Recipe, keys: &Keys) -> Vec<Grant> {
     grants
 }
 
-/// What a function needs that reads `recipe` itself from `key` of `bucket`:
-/// that object, and the recipe's files beside it.
-pub fn recipe_grant(recipe: &Recipe, bucket: &str, key: &str) -> Grant {
+/// What a function needs whose `MINILAB_CONFIG` is `uri`, `s3://bucket/key` of
+/// `recipe`: that object, and the recipe's files beside it. `None` when `uri`
+/// names no object.
+pub fn recipe_grant(recipe: &Recipe, uri: &str) -> Option<Grant> {
+    let (bucket, key) = remote::split(uri).filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())?;
     let folder = key.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
     let files = recipe.assets().into_iter().filter_map(|asset| match asset {
         Asset::File(name) => Some(format!("{folder}{name}")),
         Asset::Object(_) => None,
     });
-    Grant {
+    Some(Grant {
         sid: "ReadRecipe",
         actions: vec!["s3:GetObject"],
         resources: std::iter::once(key.to_owned())
@@ -125,7 +129,7 @@ pub fn recipe_grant(recipe: &Recipe, bucket: &str, key: &str) -> Grant {
         prefixes: Vec::new(),
         via: None,
         why: "to load the recipe, and the watermarks beside it, at each cold start",
-    }
+    })
 }
 
 impl Keys {
@@ -221,13 +225,13 @@ mod tests {
     fn a_recipe_in_a_bucket_is_read_with_the_files_beside_it_and_nothing_else() {
         let text = "[[output]]\nkey = \"w/{key}\"\nwatermark = { image = \"logo*.png\" }\n";
         let recipe = Recipe::parse(text).unwrap();
-        let grant = recipe_grant(&recipe, "settings", "live/minilab.toml");
+        let grant = recipe_grant(&recipe, "s3://settings/live/minilab.toml").unwrap();
         assert_eq!(
             grant.resources,
             ["arn:aws:s3:::settings/live/minilab.toml", "arn:aws:s3:::settings/live/logo${*}.png"]
         );
         assert_eq!(grant.actions, ["s3:GetObject"]);
-        assert_eq!(recipe_grant(&Recipe::built_in(), "b", "k").resources, ["arn:aws:s3:::b/k"]);
+        assert_eq!(recipe_grant(&Recipe::built_in(), "s3://b/k").unwrap().resources, ["arn:aws:s3:::b/k"]);
     }
 
     #[test]

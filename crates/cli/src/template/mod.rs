@@ -239,8 +239,10 @@ fn plan<'a>(config: &'a Config, options: &'a TemplateOptions) -> anyhow::Result<
     let keys = options.keys.keys();
     let mut grants = minilab_lambda::policy::grants_with(recipe, &keys);
     if let Some(uri) = &options.recipe_at {
-        let (bucket, key) = object(uri)?;
-        grants.push(minilab_lambda::policy::recipe_grant(recipe, bucket, key));
+        let grant = minilab_lambda::policy::recipe_grant(recipe, uri).with_context(|| {
+            format!("--recipe-at {uri:?} names no object; use one such as s3://settings/minilab.toml")
+        })?;
+        grants.push(grant);
     }
     let mut buckets = Vec::new();
     if !options.existing_source {
@@ -328,16 +330,6 @@ fn check(recipe: &Recipe, options: &TemplateOptions) -> anyhow::Result<()> {
         );
     }
     Ok(())
-}
-
-/// The bucket and the key that an `s3://` URI names.
-fn object(uri: &str) -> anyhow::Result<(&str, &str)> {
-    uri.strip_prefix("s3://")
-        .and_then(|rest| rest.split_once('/'))
-        .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-        .with_context(|| {
-            format!("--recipe-at {uri:?} names no object; use one such as s3://settings/minilab.toml")
-        })
 }
 
 fn recipe_from(config: &Config) -> RecipeFrom<'_> {
