@@ -99,11 +99,17 @@ KNOWN = [
     ),
     Disagreement(
         "Black and white without greys, resized",
+        ("tiff-one-bit.tif",),
+        ("sharp",),
+        RESIZED,
+        "Lanczos overshoots at every edge. minilab cuts off once both passes are done, sharp and Pillow between them too.",
+    ),
+    Disagreement(
+        "The same, resized and cropped",
         ("tiff-one-bit.tif", "bmp-1.bmp"),
         ("Pillow",),
-        RESIZED,
-        "Lanczos overshoots at every edge and is cut off between the two passes: "
-        "Pillow filters rows first, minilab columns.",
+        ("48 × 48",),
+        "The same.",
     ),
     Disagreement(
         "HEIC, JPEG XL, BMP, ICO and QOI",

@@ -91,9 +91,7 @@ fn the_function_is_built_without_a_tracer_unless_it_is_asked_for() {
 #[test]
 fn the_small_cloud_is_built_without_any_codec() {
     let tree = tree("minilab-local");
-    for banned in
-        ["minilab_imaging", "turbojpeg", "png", "gif", "libwebp_sys", "image", "fast_image_resize", "moxcms"]
-    {
+    for banned in ["minilab_imaging", "turbojpeg", "png", "gif", "libwebp_sys", "image", "moxcms"] {
         assert!(!tree.contains(banned), "minilab-local is built with {banned}");
     }
 }

@@ -25,6 +25,7 @@ mod planes;
 mod quality;
 pub mod recipe;
 mod render;
+mod resample;
 mod scale;
 mod sniff;
 mod source;

@@ -1,6 +1,5 @@
 //! An overlay laid over a picture: a logo, a signature, a repeated pattern.
 
-use crate::Error;
 use crate::picture::{Layout, Picture, Sample};
 use crate::plan::geometry::Size;
 use crate::planes::CropBox;
@@ -33,7 +32,7 @@ pub(crate) fn overlay_size(print: Size, overlay: Size, scale: Option<f64>, spot:
 }
 
 /// The overlay at the size that [`overlay_size`] gave.
-pub(crate) fn fitted(overlay: &Picture, size: Size) -> Result<Picture, Error> {
+pub(crate) fn fitted(overlay: &Picture, size: Size) -> Picture {
     scaled(overlay, CropBox::of(overlay.size), size)
 }
 

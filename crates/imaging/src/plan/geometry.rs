@@ -52,7 +52,7 @@ impl CropBox {
     /// fewer: `held` was rounded up.
     pub(crate) fn held(self, step: u32, held: Size) -> Self {
         let scale = 1.0 / f64::from(step);
-        // Rounding may put the far edge a hair outside, which the resizer refuses.
+        // Rounding may put the far edge a hair outside.
         let left = (self.left * scale).min(f64::from(held.width));
         let top = (self.top * scale).min(f64::from(held.height));
         Self {

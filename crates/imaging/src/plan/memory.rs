@@ -7,9 +7,10 @@ use crate::decode;
 use crate::encode;
 use crate::mosaic::Grid;
 use crate::picture::Layout;
-use crate::planes::Orientation;
+use crate::planes::{CropBox, Orientation};
 use crate::quality;
 use crate::recipe::{Format, Quality, Recipe};
+use crate::resample;
 use crate::source::{Kind, Source};
 
 /// The upper bound of what a job takes, in bytes. Its terms:
@@ -21,7 +22,7 @@ use crate::source::{Kind, Source};
 /// - full chroma, RGB and planes again where cells are averaged of another
 ///   colour space;
 /// - all scaled pictures at once, since they may all wait for an encoder, and
-///   the resizer's intermediate rows;
+///   the rows that resampling has in work ([`resample::memory`]);
 /// - for as many prints as there are threads, the most expensive ones: frame,
 ///   operations, flattening and encoder ([`encode::memory`]);
 /// - the encoded prints that are handed over, which are the caller's to keep
@@ -69,13 +70,20 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
         let Placement { scaled, canvas, .. } = print.placement;
         let whole_mosaic = print.is_whole_mosaic(seen);
         if !whole_mosaic {
-            // Planes in 4:4:4 and pixels take the same; alpha is premultiplied
-            // in a copy, light is averaged in 16 bits.
-            let premultiplied = if layout == Layout::Rgba { whole } else { 0 };
-            let linear = if print.is_linear() { held.pixels() * layout.channels() as u64 * 4 } else { 0 };
-            let rows = u64::from(scaled.width.max(scaled.height)) * u64::from(held.height) * channels;
+            // Planes in 4:4:4 and pixels take the same.
+            let crop = print.placement.crop.before(source.orientation, stored);
+            let crop = CropBox {
+                width: crop.width * f64::from(held.width) / f64::from(stored.width),
+                height: crop.height * f64::from(held.height) / f64::from(stored.height),
+                ..crop
+            };
             waiting += scaled.pixels() * channels;
-            working.push(premultiplied + linear + rows);
+            working.push(resample::memory(
+                crop,
+                held,
+                print.placement.unturned().turned(source.orientation),
+                layout,
+            ));
         }
         let plain = !print.placement.has_bars() && !print.is_worked_on();
         if let (Some(grid), Format::Jpeg, true) = (print.grid(), print.format(), plain) {

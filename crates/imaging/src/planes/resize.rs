@@ -1,16 +1,15 @@
 //! Resizing plane by plane, in bands of rows that several threads share.
 
-use super::threads::for_each_with;
+use super::threads::for_each;
 use super::{Plane, Planes, Subsampling};
 use crate::Error;
-use fast_image_resize::images::{TypedCroppedImage, TypedCroppedImageMut, TypedImage, TypedImageRef};
-use fast_image_resize::pixels::U8;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
+use crate::plan::geometry::Size;
+use crate::resample::{Axes, Filter, Rows, Stretch};
+use std::ops::Range;
 
-/// A plane is not cut into bands of fewer output rows than this. Every band
-/// computes the filter's coefficients anew, about 1 ms for 2,048 columns: bands
-/// of 128 rows measured twice the time of bands of 512.
-const LEAST_BAND: u32 = 256;
+/// A plane is not cut into bands of fewer output rows than this: each allocates
+/// its own rows in work.
+const LEAST_BAND: usize = 64;
 
 /// A part of a picture, in pixels of luma; edges may lie within a pixel.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,15 +41,6 @@ impl CropBox {
     }
 }
 
-/// A stretch of one axis: destination samples and the source they show.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Stretch {
-    at: u32,
-    length: u32,
-    from: f64,
-    from_length: f64,
-}
-
 /// How one axis of a plane maps to its source.
 ///
 /// Chroma is centred on its luma samples, so that a box of luma is the same box
@@ -70,31 +60,25 @@ fn stretches(
     let (from, from_length) = (from / f64::from(from_factor), from_length / f64::from(from_factor));
     let (whole, remainder) = (length / factor, length % factor);
     if remainder == 0 {
-        return vec![Stretch { at: 0, length: whole, from, from_length }];
+        return vec![Stretch { length: whole, from, from_length }];
     }
     let part = from_length * f64::from(remainder) / f64::from(length);
-    let main = Stretch {
-        at: u32::from(remainder_first),
-        length: whole,
-        from: if remainder_first { from + part } else { from },
-        from_length: from_length - part,
-    };
-    let rest = Stretch {
-        at: if remainder_first { 0 } else { whole },
-        length: 1,
-        from: if remainder_first { from } else { from + from_length - part },
-        from_length: part,
-    };
-    if whole == 0 { vec![rest] } else { vec![main, rest] }
+    let main = |from| Stretch { length: whole, from, from_length: from_length - part };
+    let rest = |from| Stretch { length: 1, from, from_length: part };
+    match (whole, remainder_first) {
+        (0, _) => vec![rest(from)],
+        (_, true) => vec![rest(from), main(from + part)],
+        (_, false) => vec![main(from), rest(from + from_length - part)],
+    }
 }
 
 /// Some rows of a plane of the print.
 struct Band<'a> {
     source: Plane<'a>,
+    axes: &'a Axes,
+    rows: Range<usize>,
     target: &'a mut [u8],
-    stride: u32,
-    columns: Vec<Stretch>,
-    rows: Stretch,
+    stride: usize,
 }
 
 impl Planes {
@@ -111,7 +95,7 @@ impl Planes {
         mirrored: (bool, bool),
         threads: usize,
     ) -> Result<Self, Error> {
-        self.resampled(crop, (width, height), subsampling, mirrored, threads, FilterType::Lanczos3)
+        self.resampled(crop, (width, height), subsampling, mirrored, threads, Filter::Lanczos3)
     }
 
     /// The same picture with chroma for every pixel, interpolated linearly
@@ -119,7 +103,7 @@ impl Planes {
     pub(super) fn upsampled(&self) -> Result<Self, Error> {
         let size = (self.width, self.height);
         let whole = CropBox::whole(size.0, size.1);
-        self.resampled(whole, size, Subsampling::S444, (false, false), 1, FilterType::Bilinear)
+        self.resampled(whole, size, Subsampling::S444, (false, false), 1, Filter::Triangle)
     }
 
     fn resampled(
@@ -129,45 +113,42 @@ impl Planes {
         subsampling: Subsampling,
         mirrored: (bool, bool),
         threads: usize,
-        filter: FilterType,
+        filter: Filter,
     ) -> Result<Self, Error> {
         let subsampling = if self.subsampling == Subsampling::Gray { Subsampling::Gray } else { subsampling };
         let mut print = Self::uninitialised(width, height, subsampling, Vec::new());
-        let mut bands = Vec::new();
+        let planes = subsampling.planes();
+        let axes: Vec<Axes> = (0..planes.min(2))
+            .map(|index| {
+                let (fx, fy) = if index == 0 { (1, 1) } else { subsampling.factors() };
+                let (sx, sy) = if index == 0 { (1, 1) } else { self.subsampling.factors() };
+                let columns = stretches(width, fx, crop.left, crop.width, sx, mirrored.0);
+                let rows = stretches(height, fy, crop.top, crop.height, sy, mirrored.1);
+                let (width, height, _) = self.dimensions(index);
+                Axes::new(filter, &columns, &rows, Size::new(width, height))
+            })
+            .collect();
         let dimensions = [0, 1, 2].map(|index| print.dimensions(index));
-        for (index, target) in print.split_mut().into_iter().enumerate().take(subsampling.planes()) {
-            let (fx, fy) = if index == 0 { (1, 1) } else { subsampling.factors() };
-            let (sx, sy) = if index == 0 { (1, 1) } else { self.subsampling.factors() };
-            let columns = stretches(width, fx, crop.left, crop.width, sx, mirrored.0);
-            let mut rows = stretches(height, fy, crop.top, crop.height, sy, mirrored.1);
-            rows.sort_by_key(|stretch| stretch.at);
-            let stride = dimensions[index].2;
-            let mut target = target;
-            for stretch in rows {
-                let step = stretch.from_length / f64::from(stretch.length);
-                // Chroma planes are small and two: a band each will do.
-                let share = if index == 0 { threads.max(1) as u32 } else { 1 };
-                let band = stretch.length.div_ceil(share).max(LEAST_BAND);
-                for first in (0..stretch.length).step_by(band as usize) {
-                    let count = band.min(stretch.length - first);
-                    let (samples, rest) = target.split_at_mut((count * stride) as usize);
-                    target = rest;
-                    bands.push(Band {
-                        source: self.plane(index),
-                        target: samples,
-                        stride,
-                        columns: columns.clone(),
-                        rows: Stretch {
-                            at: 0,
-                            length: count,
-                            from: stretch.from + step * f64::from(first),
-                            from_length: step * f64::from(count),
-                        },
-                    });
-                }
-            }
+        let mut bands = Vec::new();
+        for (index, target) in print.split_mut().into_iter().enumerate().take(planes) {
+            let (_, height, stride) = dimensions[index];
+            let (height, stride) = (height as usize, stride as usize);
+            // Chroma planes are small and two: a band each will do.
+            let share = if index == 0 { threads.max(1) } else { 1 };
+            let band = height.div_ceil(share).max(LEAST_BAND);
+            let bands_of_rows = target[..height * stride].chunks_mut(band * stride);
+            bands.extend((0..height).step_by(band).zip(bands_of_rows).map(|(first, target)| Band {
+                source: self.plane(index),
+                axes: &axes[index.min(1)],
+                rows: first..height.min(first + band),
+                target,
+                stride,
+            }));
         }
-        for_each_with(bands, threads, Resizer::new, |resizer, band| band.resize(resizer, filter))?;
+        for_each(bands, threads, |band| {
+            band.resize();
+            Ok(())
+        })?;
         print.pad();
         Ok(print)
     }
@@ -191,33 +172,10 @@ impl Planes {
     }
 }
 
-fn failed(detail: impl std::fmt::Display) -> Error {
-    Error::Codec { format: "resize", detail: detail.to_string() }
-}
-
 impl Band<'_> {
-    fn resize(self, resizer: &mut Resizer, filter: FilterType) -> Result<(), Error> {
-        let plane = self.source;
-        let samples = &plane.samples[..(plane.stride * plane.height) as usize];
-        let padded = TypedImageRef::<U8>::from_buffer(plane.stride, plane.height, samples).map_err(failed)?;
-        let source = TypedCroppedImage::from_ref(&padded, 0, 0, plane.width, plane.height).map_err(failed)?;
-        let rows = self.rows;
-        let mut target =
-            TypedImage::<U8>::from_buffer(self.stride, rows.length, self.target).map_err(failed)?;
-        for columns in &self.columns {
-            // Rounding may put an edge a hair outside.
-            let (left, top) =
-                (columns.from.min(f64::from(plane.width)), rows.from.min(f64::from(plane.height)));
-            let width = columns.from_length.min(f64::from(plane.width) - left);
-            let height = rows.from_length.min(f64::from(plane.height) - top);
-            let options = ResizeOptions::new()
-                .resize_alg(ResizeAlg::Convolution(filter))
-                .crop(left, top, width, height);
-            let mut target =
-                TypedCroppedImageMut::from_ref(&mut target, columns.at, 0, columns.length, rows.length)
-                    .map_err(failed)?;
-            resizer.resize_typed(&source, &mut target, &options).map_err(failed)?;
-        }
-        Ok(())
+    fn resize(self) {
+        let Plane { samples, stride, .. } = self.source;
+        let source = Rows { samples, stride: stride as usize, channels: 1 };
+        self.axes.resample(source, self.rows, self.target, self.stride);
     }
 }

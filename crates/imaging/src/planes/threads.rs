@@ -4,25 +4,22 @@
 use crate::Error;
 use std::sync::{Mutex, PoisonError};
 
-/// Calls `work` on every item with the state of its thread, on at most
-/// `threads` threads with the caller's among them, in the order of `items`.
-/// With one thread nothing is spawned. The first error stops the thread that
-/// met it, and is returned.
-pub(super) fn for_each_with<S, T: Send>(
+/// Calls `work` on every item, on at most `threads` threads with the caller's
+/// among them, in the order of `items`. With one thread nothing is spawned. The
+/// first error stops the thread that met it, and is returned.
+pub(super) fn for_each<T: Send>(
     mut items: Vec<T>,
     threads: usize,
-    state: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, T) -> Result<(), Error> + Sync,
+    work: impl Fn(T) -> Result<(), Error> + Sync,
 ) -> Result<(), Error> {
     let helpers = threads.min(items.len()).saturating_sub(1);
     items.reverse();
     let items = Mutex::new(items);
     let drain = || -> Result<(), Error> {
-        let mut state = state();
         loop {
             let next = items.lock().unwrap_or_else(PoisonError::into_inner).pop();
             match next {
-                Some(item) => work(&mut state, item)?,
+                Some(item) => work(item)?,
                 None => return Ok(()),
             }
         }

@@ -181,7 +181,7 @@ fn demonstration() {
                 width: height / 0.75,
                 height,
             };
-            pictures.push((name, scaled(&photo, crop, Size::new(960, 720)).unwrap()));
+            pictures.push((name, scaled(&photo, crop, Size::new(960, 720))));
         }
     }
     for codec in &CODECS {

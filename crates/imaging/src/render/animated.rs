@@ -33,13 +33,13 @@ pub(super) fn print(counter: &Counter<'_>, print: &PrintPlan<'_>) -> Result<(), 
         counter.in_time()?;
         let (crop, size) = (placement.crop, placement.unturned());
         let mut picture = if source.orientation == Orientation::UPRIGHT && conversion.is_none() {
-            scaled_as(canvas, crop, size, print.is_linear())?
+            scaled_as(canvas, crop, size, print.is_linear())
         } else {
             let mut canvas = canvas.clone();
             if let Some(conversion) = &conversion {
                 conversion.apply(&mut canvas);
             }
-            scaled_as(&canvas.turned(source.orientation), crop, size, print.is_linear())?
+            scaled_as(&canvas.turned(source.orientation), crop, size, print.is_linear())
         }
         .turned(placement.turn);
         if placement.has_bars() {

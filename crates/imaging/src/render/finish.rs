@@ -8,18 +8,17 @@ use crate::encode;
 use crate::jpeg::{self, Scale};
 use crate::mosaic::{self, Mosaic};
 use crate::operation::{self, region, rounded::Radius, sharpen::Sharpening, watermark::Spot};
-use crate::picture::{Depth, Layout, Picture};
+use crate::picture::{Depth, Layout, Picture, Sample};
 use crate::plan::PrintPlan;
 use crate::plan::geometry::{Rectangle, Size};
 use crate::quality;
 use crate::recipe::{Format, Length, Quality, Watermark};
-use crate::scale::Scalable;
 use crate::source::Source;
 use std::sync::Arc;
 
 /// Frames, pixelates, works on and encodes one print, scaled, turned and in the
 /// colour space that it will have.
-pub(super) fn finish<S: Scalable>(
+pub(super) fn finish<S: Sample>(
     counter: &Counter<'_>,
     print: &PrintPlan<'_>,
     picture: Arc<Picture<S>>,
@@ -55,7 +54,7 @@ pub(super) fn finish<S: Scalable>(
 
 /// What a recipe asks for once the print has its size, in the order of its
 /// reference.
-pub(super) fn worked_on<S: Scalable>(
+pub(super) fn worked_on<S: Sample>(
     counter: &Counter<'_>,
     print: &PrintPlan<'_>,
     mut picture: Picture<S>,
@@ -93,7 +92,7 @@ pub(super) fn worked_on<S: Scalable>(
     Ok(picture)
 }
 
-fn watermarked<S: Scalable>(
+fn watermarked<S: Sample>(
     counter: &Counter<'_>,
     watermark: &Watermark,
     picture: Picture<S>,
@@ -105,7 +104,7 @@ fn watermarked<S: Scalable>(
         Spot::At { position: watermark.position, margin: watermark.margin }
     };
     let size = operation::watermark::overlay_size(picture.size, overlay.size, watermark.scale, spot);
-    let overlay = operation::watermark::fitted(&overlay, size)?;
+    let overlay = operation::watermark::fitted(&overlay, size);
     Ok(operation::watermark::watermarked(picture, &overlay, spot, watermark.opacity))
 }
 
@@ -152,7 +151,7 @@ pub(super) fn expanded(mosaic: Mosaic) -> Picture {
 
 /// Encodes the pixels in the print's format, or in the best of its formats, and
 /// hands them over.
-pub(super) fn encode<S: Scalable>(
+pub(super) fn encode<S: Sample>(
     counter: &Counter<'_>,
     print: &PrintPlan<'_>,
     picture: &Picture<S>,
@@ -188,7 +187,7 @@ pub(super) fn encode<S: Scalable>(
 }
 
 /// The smallest file in `format` that scores `target`.
-fn searched<S: Scalable>(
+fn searched<S: Sample>(
     counter: &Counter<'_>,
     print: &PrintPlan<'_>,
     picture: &Picture<S>,

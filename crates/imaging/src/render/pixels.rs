@@ -8,11 +8,11 @@ use crate::decode::{self, Decoded};
 use crate::jpeg::Scale;
 use crate::operation::{attention, trim};
 use crate::parallel::for_each;
-use crate::picture::{Depth, Layout, Picture, each};
+use crate::picture::{Depth, Layout, Picture, Sample, each};
 use crate::plan::geometry::{Rectangle, Size};
 use crate::plan::{Plan, PrintPlan};
 use crate::planes::{CropBox, Orientation};
-use crate::scale::{Scalable, scaled, scaled_in_light};
+use crate::scale::{scaled, scaled_in_light};
 use crate::source::Kind;
 use crate::source::svg::SvgHeader;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Resul
     for_each(counter.threads, moving, |print| animated::print(counter, print))
 }
 
-fn stills<S: Scalable + Convertible>(
+fn stills<S: Sample + Convertible>(
     counter: &Counter<'_>,
     plan: &Plan<'_>,
     mut decoded: Picture<S>,
@@ -90,7 +90,7 @@ struct View<S> {
 type Settled<'r, S> = (Vec<View<S>>, Plan<'r>);
 
 /// The plan once the pixels have been looked at, where prints depend on them.
-fn settled<'r, S: Scalable + Convertible>(
+fn settled<'r, S: Sample + Convertible>(
     counter: &Counter<'_>,
     plan: &Plan<'r>,
     base: &Base<S>,
@@ -115,7 +115,7 @@ fn settled<'r, S: Scalable + Convertible>(
         views.push(View { threshold: trim.threshold, part, base });
     }
     let small = if attentive {
-        let mut small = base.print(CropBox::of(seen), small_size(seen), false)?;
+        let mut small = base.print(CropBox::of(seen), small_size(seen), false);
         if let Some(conversion) = conversion {
             conversion.apply(&mut small);
         }
@@ -173,7 +173,7 @@ struct Scaled<S> {
 /// Every still print at its size, from largest to smallest: each from the
 /// smallest earlier one that shows the same part and is enough larger. A
 /// drawing is drawn again for each.
-fn scale_all<'p, 'r, S: Scalable>(
+fn scale_all<'p, 'r, S: Sample>(
     whole: &Base<S>,
     views: &[View<S>],
     plan: &'p Plan<'r>,
@@ -219,9 +219,9 @@ fn scale_all<'p, 'r, S: Scalable>(
             let drawn = decode::svg::part(header, whole.stored, print.placement.crop, size)?;
             Arc::new(drawn.widened())
         } else if let Some(larger) = larger {
-            Arc::new(scaled_as(&larger.picture, CropBox::of(larger.picture.size), size, linear)?)
+            Arc::new(scaled_as(&larger.picture, CropBox::of(larger.picture.size), size, linear))
         } else {
-            Arc::new(base.print(crop, size, linear)?)
+            Arc::new(base.print(crop, size, linear))
         };
         made.push(Scaled { view: threshold, linear, crop, picture: Arc::clone(&picture) });
         jobs.push(Job { print, picture });
@@ -237,7 +237,7 @@ struct Base<S> {
     decoded: Arc<Picture<S>>,
 }
 
-impl<S: Scalable> Base<S> {
+impl<S: Sample> Base<S> {
     /// Whether a print shows the decoded picture pixel for pixel.
     fn is_untouched(&self, crop: CropBox, size: Size) -> bool {
         self.decoded.size == self.stored
@@ -253,20 +253,20 @@ impl<S: Scalable> Base<S> {
     }
 
     /// `crop` of the seen picture at `size`, upright.
-    fn print(&self, crop: CropBox, size: Size, linear: bool) -> Result<Picture<S>, Error> {
+    fn print(&self, crop: CropBox, size: Size, linear: bool) -> Picture<S> {
         let crop =
             crop.before(self.orientation, self.stored).held(self.scale.denominator(), self.decoded.size);
         let stored_size = size.turned(self.orientation);
-        Ok(scaled_as(&self.decoded, crop, stored_size, linear)?.turned(self.orientation))
+        scaled_as(&self.decoded, crop, stored_size, linear).turned(self.orientation)
     }
 }
 
 /// Scales codes, or the light that they stand for.
-pub(super) fn scaled_as<S: Scalable>(
+pub(super) fn scaled_as<S: Sample>(
     picture: &Picture<S>,
     crop: CropBox,
     size: Size,
     linear: bool,
-) -> Result<Picture<S>, Error> {
+) -> Picture<S> {
     if linear { scaled_in_light(picture, crop, size) } else { scaled(picture, crop, size) }
 }
