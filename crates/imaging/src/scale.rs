@@ -160,10 +160,10 @@ mod tests {
         for (at, wanted) in wanted.chunks_exact(4).enumerate() {
             let colour = |channel: usize| (wanted[channel] * 255.0 / wanted[3]).clamp(0.0, 255.0);
             let wanted = [colour(0), colour(1), colour(2), wanted[3].clamp(0.0, 255.0)];
-            for channel in 0..4 {
-                let off = f64::from(eight.pixels[at * 4 + channel]) - wanted[channel];
+            for (channel, wanted) in wanted.into_iter().enumerate() {
+                let off = f64::from(eight.pixels[at * 4 + channel]) - wanted;
                 assert!(off.abs() <= 0.51, "{at}, {channel}: {off}");
-                let off = f64::from(sixteen.pixels[at * 4 + channel]) - wanted[channel] * 257.0;
+                let off = f64::from(sixteen.pixels[at * 4 + channel]) - wanted * 257.0;
                 assert!(off.abs() <= 0.6, "{at}, {channel}, of 16 bits: {off}");
             }
         }

@@ -169,7 +169,9 @@ impl Filter {
             return first;
         }
         let share = sum.recip();
-        weights.iter_mut().for_each(|weight| *weight *= share);
+        for weight in weights.iter_mut() {
+            *weight *= share;
+        }
         let seen = |weight: &f64| weight.abs() > 1e-7;
         let before = weights.iter().position(seen).unwrap_or(0);
         let after = weights.iter().rposition(seen).unwrap_or(0);

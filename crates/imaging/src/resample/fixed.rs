@@ -198,6 +198,7 @@ fn part(sample: i16, weight: i16) -> i16 {
     ((i32::from(sample) * i32::from(weight) + (1 << 14)) >> 15) as i16
 }
 
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for its caller's processor")]
 #[inline(always)]
 fn widen(samples: &[u8], stride: usize, count: usize, wide: &mut [Line]) {
     let widened = |sample: u8| (i16::from(sample) - 128) << 8;

@@ -93,6 +93,7 @@ pub(crate) fn resample(
 }
 
 /// Adds `row` times `weight`.
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for its caller's processor")]
 #[inline(always)]
 fn add(sums: &mut [f32], row: &[f32], weight: f32) {
     for (sum, &sample) in sums.iter_mut().zip(row) {
@@ -149,6 +150,7 @@ impl Turned {
 }
 
 /// The outputs of [`LANES`] rows.
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for its caller's processor")]
 #[inline(always)]
 fn across(lanes: &[Lanes], columns: &Axis<f32>, channels: usize, outputs: &mut [Lanes]) {
     match channels {
@@ -158,6 +160,7 @@ fn across(lanes: &[Lanes], columns: &Axis<f32>, channels: usize, outputs: &mut [
     }
 }
 
+#[expect(clippy::inline_always, reason = "only what is inlined is compiled for its caller's processor")]
 #[inline(always)]
 fn across_many<const CHANNELS: usize>(lanes: &[Lanes], columns: &Axis<f32>, outputs: &mut [Lanes]) {
     let (windows, weights) = columns.padded();
