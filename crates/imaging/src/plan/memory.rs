@@ -7,7 +7,7 @@ use crate::decode;
 use crate::encode;
 use crate::mosaic::Grid;
 use crate::picture::Layout;
-use crate::planes::{CropBox, Orientation};
+use crate::planes::Orientation;
 use crate::quality;
 use crate::recipe::{Format, Quality, Recipe};
 use crate::resample;
@@ -46,9 +46,9 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     };
     let channels = layout.channels() as u64 * source.depth.min(*depth).bytes();
     let seen = source.seen();
-    let held = match route {
-        Route::Pixels(scale) => scale.of_size(stored),
-        Route::Planes(_) => stored,
+    let (step, held) = match route {
+        Route::Pixels(scale) => (scale.denominator(), scale.of_size(stored)),
+        Route::Planes(_) => (1, stored),
     };
     let whole = held.pixels() * channels;
     let turned = match route {
@@ -71,12 +71,7 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
         let whole_mosaic = print.is_whole_mosaic(seen);
         if !whole_mosaic {
             // Planes in 4:4:4 and pixels take the same.
-            let crop = print.placement.crop.before(source.orientation, stored);
-            let crop = CropBox {
-                width: crop.width * f64::from(held.width) / f64::from(stored.width),
-                height: crop.height * f64::from(held.height) / f64::from(stored.height),
-                ..crop
-            };
+            let crop = print.placement.crop.before(source.orientation, stored).held(step, held);
             waiting += scaled.pixels() * channels;
             working.push(resample::memory(
                 crop,
