@@ -11,7 +11,6 @@ mod prints;
 mod resize;
 #[cfg(test)]
 mod tests;
-mod threads;
 
 pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};
 pub(crate) use orient::Orientation;

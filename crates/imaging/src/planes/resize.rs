@@ -1,8 +1,8 @@
 //! Resizing plane by plane, in bands of rows that several threads share.
 
-use super::threads::for_each;
 use super::{Plane, Planes, Subsampling};
 use crate::Error;
+use crate::parallel::for_each;
 use crate::plan::geometry::Size;
 use crate::resample::{Axes, Filter, Rows, Stretch};
 use std::ops::Range;
@@ -145,7 +145,7 @@ impl Planes {
                 stride,
             }));
         }
-        for_each(bands, threads, |band| {
+        for_each(threads, bands, |band| {
             band.resize();
             Ok(())
         })?;
