@@ -14,6 +14,8 @@ mod exif;
 mod hdr;
 mod heif;
 mod jpeg;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 pub mod limits;
 mod metadata;
 mod mosaic;

@@ -4,6 +4,7 @@ mod animated;
 mod counter;
 mod document;
 mod finish;
+mod flow;
 mod pixels;
 mod planar;
 
@@ -114,7 +115,11 @@ pub fn render_until(
         let plan = Plan::new(&source, source_key, recipe, limits)?;
         let counter = Counter::new(&source, source_key, recipe, limits, sink, stop);
         match (plan.route, &source.kind) {
+            (Route::Planes(scale), Kind::Jpeg(header)) if plan.flows => {
+                planar::flow(&counter, &plan, header, scale)?;
+            }
             (Route::Planes(scale), Kind::Jpeg(header)) => planar::run(&counter, &plan, header, scale)?,
+            (Route::Pixels(scale), _) if plan.flows => flow::run(&counter, &plan, scale)?,
             (Route::Planes(scale) | Route::Pixels(scale), _) => pixels::run(&counter, &plan, scale)?,
         }
         document::run(&counter, &plan)?;

@@ -54,13 +54,19 @@ fn stretches(crop: CropBox, size: Size) -> [[Stretch; 1]; 2] {
     ]
 }
 
+/// How the part `crop` of 8 bits without alpha, in a picture of `held` pixels,
+/// becomes a picture of `size`.
+pub(crate) fn axes(crop: CropBox, size: Size, held: Size) -> Axes {
+    let [columns, rows] = stretches(crop, size);
+    Axes::new(Filter::Lanczos3, &columns, &rows, held)
+}
+
 /// Scales 8 bits without alpha.
 fn in_whole_numbers<S: Sample>(picture: &Picture<S>, crop: CropBox, size: Size) -> Picture<S> {
     let channels = picture.layout.channels();
-    let [columns, rows] = stretches(crop, size);
-    let axes = Axes::new(Filter::Lanczos3, &columns, &rows, picture.size);
+    let axes = axes(crop, size, picture.size);
     let stride = picture.size.width as usize * channels;
-    let source = Rows { samples: bytemuck::cast_slice(&picture.pixels), stride, channels };
+    let source = Rows { samples: bytemuck::cast_slice(&picture.pixels), first: 0, stride, channels };
     let mut pixels = vec![S::default(); size.pixels() as usize * channels];
     let target = bytemuck::cast_slice_mut(&mut pixels);
     axes.resample(source, 0..size.height as usize, target, size.width as usize * channels);

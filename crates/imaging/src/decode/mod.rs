@@ -62,6 +62,47 @@ pub(crate) fn still<'a>(source: &Source<'a>, scale: Scale, depth: Depth) -> Resu
     }
 }
 
+/// Rows that [`rows`] gives at once.
+pub(crate) const STRIP: usize = 16;
+
+/// What [`rows`] gives: first what the samples mean, then they.
+pub(crate) enum Coming<'a> {
+    /// Never [`ColourSpace::InFile`].
+    Colour(ColourSpace<'a>),
+    /// The next [`STRIP`] rows, or the last, of [`Source::layout`].
+    Rows(Vec<u8>),
+}
+
+/// What is done with them.
+pub(crate) type Outlet<'o, 'a> = &'o mut dyn FnMut(Coming<'a>) -> Result<(), Error>;
+
+/// Whether [`rows`] can decode the picture.
+pub(crate) fn flows(source: &Source<'_>) -> bool {
+    matches!(source.kind, Kind::Png(_) | Kind::Tiff(_)) && reduces(source)
+}
+
+/// Decodes a picture that [`flows`] at `scale` with 8 bits a sample, a few rows
+/// at a time. An error after some of them means that they are worth nothing.
+pub(crate) fn rows<'a>(source: &Source<'a>, scale: Scale, outlet: Outlet<'_, 'a>) -> Result<(), Error> {
+    match &source.kind {
+        Kind::Png(header) => png::rows(source, header, scale, outlet),
+        Kind::Tiff(header) => tiff::rows(source, header, scale, outlet),
+        _ => Err(Error::Codec { format: source.format().title(), detail: "it has no rows".into() }),
+    }
+}
+
+/// Bytes that [`rows`] takes at its peak, the source bytes not counted: what
+/// [`still`] takes but for the picture, and the strips that wait.
+pub(crate) fn rows_memory(source: &Source<'_>, scale: Scale) -> u64 {
+    let decoder = match &source.kind {
+        Kind::Png(header) => png::rows_memory(source, header, scale),
+        Kind::Tiff(header) => tiff::rows_memory(source, header, scale),
+        _ => 0,
+    };
+    let row = u64::from(scale.of(source.stored.width)) * source.layout.channels() as u64;
+    decoder + 8 * STRIP as u64 * row
+}
+
 /// Bytes that [`still`] takes at its peak, the source bytes not counted.
 pub(crate) fn memory(source: &Source<'_>, scale: Scale, depth: Depth) -> u64 {
     match &source.kind {

@@ -6,7 +6,7 @@ mod frames;
 pub(crate) use frames::{Frames, frames_memory};
 
 use super::reduce::Reducer;
-use super::{Decoded, Scale};
+use super::{Coming, Decoded, Outlet, STRIP, Scale};
 use crate::Error;
 use crate::colour::ColourSpace;
 use crate::error::Limit;
@@ -18,6 +18,8 @@ use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 use std::borrow::Cow;
 use std::io::Cursor;
 
+type Open<'a> = Reader<Cursor<&'a [u8]>>;
+
 /// Decodes the picture (the default one of an animation).
 pub(crate) fn decode<'a>(
     source: &Source<'a>,
@@ -25,6 +27,52 @@ pub(crate) fn decode<'a>(
     scale: Scale,
     depth: Depth,
 ) -> Result<Decoded<'a>, Error> {
+    let (mut reader, colour) = open(source, header)?;
+    let wide = reader.output_color_type().1 == BitDepth::Sixteen;
+    let picture = match depth {
+        Depth::Sixteen if wide => {
+            AnyPicture::Sixteen(gather(&mut reader, source.stored, scale, u16::from_be_bytes)?)
+        }
+        _ if wide => AnyPicture::Eight(gather(&mut reader, source.stored, scale, narrowed)?),
+        _ => AnyPicture::Eight(gather(&mut reader, source.stored, scale, |[b]| b)?),
+    };
+    Ok(Decoded { picture, colour })
+}
+
+/// See [`super::rows`]: no alpha, not interlaced.
+pub(crate) fn rows<'a>(
+    source: &Source<'a>,
+    header: &PngHeader,
+    scale: Scale,
+    outlet: Outlet<'_, 'a>,
+) -> Result<(), Error> {
+    let (mut reader, colour) = open(source, header)?;
+    outlet(Coming::Colour(colour))?;
+    let mut hand_on = |samples| outlet(Coming::Rows(samples));
+    let channels = source.layout.channels();
+    let mut rows = Reducer::holding(STRIP, source.stored, channels, false, scale);
+    let wide = reader.output_color_type().1 == BitDepth::Sixteen;
+    while let Some(row) = reader.next_row().map_err(refused)? {
+        if wide {
+            rows.push(row.data().as_chunks::<2>().0.iter().map(|&bytes| narrowed(bytes)));
+        } else {
+            rows.push(row.data().iter().copied());
+        }
+        rows.hand_on(false, &mut hand_on)?;
+    }
+    rows.finish_rows(&mut hand_on).ok_or_else(cut_off)?
+}
+
+fn narrowed(bytes: [u8; 2]) -> u8 {
+    u16::from_be_bytes(bytes).narrowed()
+}
+
+fn cut_off() -> Error {
+    Error::Malformed { format: "PNG", detail: "it is cut off".into() }
+}
+
+/// What decodes the picture, and what its samples mean.
+fn open<'a>(source: &Source<'a>, header: &PngHeader) -> Result<(Open<'a>, ColourSpace<'a>), Error> {
     let line = u64::from(source.stored.width) * header.expanded_bytes(source.layout);
     let mut decoder = png::Decoder::new_with_limits(
         Cursor::new(source.bytes),
@@ -32,7 +80,7 @@ pub(crate) fn decode<'a>(
     );
     decoder.set_transformations(Transformations::EXPAND);
     decoder.set_ignore_text_chunk(true);
-    let mut reader = decoder.read_info().map_err(refused)?;
+    let reader = decoder.read_info().map_err(refused)?;
     let info = reader.info();
     if (info.width, info.height) != (source.stored.width, source.stored.height) {
         return Err(Error::Malformed { format: "PNG", detail: "its headers contradict each other".into() });
@@ -42,22 +90,12 @@ pub(crate) fn decode<'a>(
         (ColourSpace::InFile, None) => ColourSpace::Srgb,
         (space, _) => space.clone(),
     };
-    let wide = reader.output_color_type().1 == BitDepth::Sixteen;
-    let picture = match depth {
-        Depth::Sixteen if wide => {
-            AnyPicture::Sixteen(gather(&mut reader, source.stored, scale, u16::from_be_bytes)?)
-        }
-        _ if wide => AnyPicture::Eight(gather(&mut reader, source.stored, scale, |b| {
-            u16::from_be_bytes(b).narrowed()
-        })?),
-        _ => AnyPicture::Eight(gather(&mut reader, source.stored, scale, |[b]| b)?),
-    };
-    Ok(Decoded { picture, colour })
+    Ok((reader, colour))
 }
 
 /// All pixels at `scale`, each sample made of its `N` bytes in the file by `sample`.
 fn gather<S: Sample, const N: usize>(
-    reader: &mut Reader<Cursor<&[u8]>>,
+    reader: &mut Open<'_>,
     size: Size,
     scale: Scale,
     sample: impl Fn([u8; N]) -> S,
@@ -90,8 +128,7 @@ fn gather<S: Sample, const N: usize>(
             push(row.data());
         }
     }
-    let (size, pixels) =
-        rows.finish().ok_or_else(|| Error::Malformed { format: "PNG", detail: "it is cut off".into() })?;
+    let (size, pixels) = rows.finish().ok_or_else(cut_off)?;
     Ok(Picture::new(size, layout, pixels).without_idle_alpha())
 }
 
@@ -104,9 +141,18 @@ pub(crate) fn memory(source: &Source<'_>, header: &PngHeader, scale: Scale, dept
     let picture = pixels * sample * source.layout.channels() as u64;
     let raw = if header.interlaced { pixels * header.expanded_bytes(source.layout) } else { 0 };
     let copy = if source.layout == Layout::Rgba { pixels * sample * 3 } else { 0 };
+    picture + raw.max(copy) + decoder_memory(source, header, scale, sample)
+}
+
+/// Bytes that [`rows`] takes at its peak besides the rows that it gives.
+pub(crate) fn rows_memory(source: &Source<'_>, header: &PngHeader, scale: Scale) -> u64 {
+    decoder_memory(source, header, scale, 1)
+}
+
+fn decoder_memory(source: &Source<'_>, header: &PngHeader, scale: Scale, sample: u64) -> u64 {
     let line = u64::from(source.stored.width) * header.expanded_bytes(source.layout);
     let reducer = Reducer::<u8>::memory(source.stored, source.layout.channels() as u64, sample, scale);
-    picture + raw.max(copy) + reducer + 8 * line + LARGEST_PROFILE as u64 + (1 << 20)
+    reducer + 8 * line + LARGEST_PROFILE as u64 + (1 << 20)
 }
 
 fn refused(error: DecodingError) -> Error {
@@ -117,7 +163,7 @@ fn refused(error: DecodingError) -> Error {
                 .err()
                 .unwrap_or_else(|| Error::Malformed { format: "PNG", detail: "over its limits".into() })
         }
-        DecodingError::IoError(_) => Error::Malformed { format: "PNG", detail: "it is cut off".into() },
+        DecodingError::IoError(_) => cut_off(),
         other => Error::Malformed { format: "PNG", detail: other.to_string() },
     }
 }

@@ -4,7 +4,8 @@
 //! Owns: the means, colours weighted by alpha. Refuses: to decide how much
 //! smaller, and to average what has no mean, such as indices into a palette.
 
-use super::Scale;
+use super::{STRIP, Scale};
+use crate::Error;
 use crate::picture::Sample;
 use crate::plan::geometry::Size;
 
@@ -21,12 +22,20 @@ pub(crate) struct Reducer<S> {
     /// Sums over the square in hand, one for each sample of the result's row.
     sums: Vec<u64>,
     samples: Vec<S>,
+    /// Samples that have been handed on.
+    handed: u64,
 }
 
 impl<S: Sample> Reducer<S> {
     /// For a picture of `full` pixels of 1 to 4 samples, `channels`; the last is
     /// the alpha of a `weighted` one, which has 2 or 4.
     pub(crate) fn new(full: Size, channels: usize, weighted: bool, scale: Scale) -> Self {
+        let rows = scale.of(full.height) as usize;
+        Self::holding(rows, full, channels, weighted, scale)
+    }
+
+    /// The same with room for `rows` rows, after which they are handed on.
+    pub(crate) fn holding(rows: usize, full: Size, channels: usize, weighted: bool, scale: Scale) -> Self {
         let size = scale.of_size(full);
         let summed = if scale == Scale::Full { 0 } else { size.width as usize * channels };
         Self {
@@ -37,7 +46,8 @@ impl<S: Sample> Reducer<S> {
             rows: 0,
             row: Vec::new(),
             sums: vec![0; summed],
-            samples: Vec::with_capacity(size.pixels() as usize * channels),
+            samples: Vec::with_capacity(size.width as usize * rows * channels),
+            handed: 0,
         }
     }
 
@@ -130,13 +140,43 @@ impl<S: Sample> Reducer<S> {
         }
     }
 
-    /// The samples of the smaller picture; `None` when rows or samples are
-    /// missing, or too many.
-    pub(crate) fn finish(mut self) -> Option<(Size, Vec<S>)> {
+    /// Hands on what is there, once it is [`STRIP`] rows, or `at_last`.
+    pub(crate) fn hand_on(
+        &mut self,
+        at_last: bool,
+        to: &mut dyn FnMut(Vec<S>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let row = self.scale.of(self.full.width) as usize * self.channels;
+        if self.samples.len() == row * STRIP || (at_last && !self.samples.is_empty()) {
+            self.handed += self.samples.len() as u64;
+            let next = Vec::with_capacity(row * STRIP);
+            return to(std::mem::replace(&mut self.samples, next));
+        }
+        Ok(())
+    }
+
+    /// Ends a picture whose rows are handed on: `None` as [`Reducer::finish`].
+    pub(crate) fn finish_rows(
+        mut self,
+        to: &mut dyn FnMut(Vec<S>) -> Result<(), Error>,
+    ) -> Option<Result<(), Error>> {
+        self.emit_rest();
+        let size = self.scale.of_size(self.full);
+        let all = self.handed + self.samples.len() as u64 == size.pixels() * self.channels as u64;
+        (self.rows == self.full.height && all).then(|| self.hand_on(true, to))
+    }
+
+    fn emit_rest(&mut self) {
         let rest = self.rows % self.scale.denominator();
         if self.scale != Scale::Full && rest > 0 {
             self.emit(rest);
         }
+    }
+
+    /// The samples of the smaller picture; `None` when rows or samples are
+    /// missing, or too many.
+    pub(crate) fn finish(mut self) -> Option<(Size, Vec<S>)> {
+        self.emit_rest();
         let size = self.scale.of_size(self.full);
         let whole = self.samples.len() as u64 == size.pixels() * self.channels as u64;
         (self.rows == self.full.height && whole).then_some((size, self.samples))

@@ -6,6 +6,7 @@
 
 use super::Decoded;
 use super::reduce::Reducer;
+use super::{Coming, Outlet, STRIP};
 use crate::Error;
 use crate::colour::{ColourSpace, Conversion, Model, cmyk_to_rgb};
 use crate::jpeg::{self, Color, Scale};
@@ -44,8 +45,7 @@ pub(crate) fn decode<'a>(
 
 /// Bytes that [`decode`] takes at its peak, the source bytes not counted: the
 /// samples that are kept, the picture made of them where they are not it or its
-/// alpha may be idle, what averages and a row of tiles for it, and one strip or tile unpacked (JPEG: with its file put together, and what libjpeg
-/// holds; bits in reverse: with a copy of its bytes).
+/// alpha may be idle, and what unpacks them.
 pub(crate) fn memory(source: &Source<'_>, header: &TiffHeader<'_>, scale: Scale, depth: Depth) -> u64 {
     let pixels = scale.of_size(source.stored).pixels();
     let bytes = source.depth.min(depth).bytes();
@@ -55,6 +55,19 @@ pub(crate) fn memory(source: &Source<'_>, header: &TiffHeader<'_>, scale: Scale,
         (_, Alpha::Associated | Alpha::Straight) => pixels * 4 * bytes,
         _ => 0,
     };
+    let averages = scale != Scale::Full;
+    kept.saturating_add(made).saturating_add(unpacking(source, header, scale, bytes, averages))
+}
+
+/// Bytes that [`rows`] takes at its peak besides the rows that it gives.
+pub(crate) fn rows_memory(source: &Source<'_>, header: &TiffHeader<'_>, scale: Scale) -> u64 {
+    unpacking(source, header, scale, 1, true)
+}
+
+/// Bytes for one strip or tile unpacked (JPEG: with its file put together, and
+/// what libjpeg holds; bits in reverse: with a copy of its bytes), and, where
+/// rows are put together, what averages and a row of tiles for it.
+fn unpacking(source: &Source<'_>, header: &TiffHeader<'_>, scale: Scale, bytes: u64, by_rows: bool) -> u64 {
     let rows = if header.tiled { header.chunk.height } else { header.chunk.height.min(source.stored.height) };
     let unpacked = header.row_bytes().saturating_mul(rows.into());
     let chunk = match header.compression {
@@ -65,17 +78,13 @@ pub(crate) fn memory(source: &Source<'_>, header: &TiffHeader<'_>, scale: Scale,
     };
     let row = u64::from(header.chunk.width).saturating_mul(header.together() * 2);
     let channels = u64::from(header.kept());
-    let band = match scale {
-        Scale::Full => 0,
-        _ if header.grid(source.stored).0 == 1 => 0,
-        _ => u64::from(source.stored.width).saturating_mul(u64::from(rows) * channels * bytes),
+    let band = if by_rows && header.grid(source.stored).0 > 1 {
+        u64::from(source.stored.width).saturating_mul(u64::from(rows) * channels * bytes)
+    } else {
+        0
     };
-    let reducer = Reducer::<u8>::memory(source.stored, channels, bytes, scale).saturating_add(band);
-    kept.saturating_add(reducer)
-        .saturating_add(made)
-        .saturating_add(chunk)
-        .saturating_add(row)
-        .saturating_add(1 << 20)
+    let reducer = Reducer::<u8>::memory(source.stored, channels, bytes, scale);
+    reducer.saturating_add(band).saturating_add(chunk).saturating_add(row).saturating_add(1 << 20)
 }
 
 /// The nearest sample to one of 16 bits.
@@ -184,6 +193,27 @@ fn samples<S: Sample>(source: &Source<'_>, header: &TiffHeader<'_>) -> Result<Ve
     Ok(samples)
 }
 
+/// See [`super::rows`]: no alpha, and what [`reduces`].
+pub(crate) fn rows<'a>(
+    source: &Source<'a>,
+    header: &TiffHeader<'a>,
+    scale: Scale,
+    outlet: Outlet<'_, 'a>,
+) -> Result<(), Error> {
+    outlet(Coming::Colour(source.colour.clone()))?;
+    let inverted = header.photometric == Photometric::WhiteIsZero;
+    let mut hand_on = |mut samples: Vec<u8>| {
+        if inverted {
+            samples.iter_mut().for_each(|sample| *sample = 255 - *sample);
+        }
+        outlet(Coming::Rows(samples))
+    };
+    let kept = usize::from(header.kept());
+    let mut reducer = Reducer::<u8>::holding(STRIP, source.stored, kept, false, scale);
+    push_all(source, header, &mut reducer, &mut |reducer| reducer.hand_on(false, &mut hand_on))?;
+    reducer.finish_rows(&mut hand_on).ok_or_else(short)?
+}
+
 /// The same for a picture whose samples stand together, averaged: one strip
 /// or row of tiles is held at a time. Premultiplied colours and inverted ones
 /// have the means that they should have; straight ones are weighted.
@@ -192,9 +222,21 @@ fn reduced<S: Sample>(
     header: &TiffHeader<'_>,
     scale: Scale,
 ) -> Result<(Size, Vec<S>), Error> {
+    let kept = usize::from(header.kept());
+    let mut reducer = Reducer::new(source.stored, kept, header.alpha == Alpha::Straight, scale);
+    push_all(source, header, &mut reducer, &mut |_| Ok(()))?;
+    reducer.finish().ok_or_else(short)
+}
+
+/// Gives all rows to `reducer`, and says so `after` each.
+fn push_all<S: Sample>(
+    source: &Source<'_>,
+    header: &TiffHeader<'_>,
+    reducer: &mut Reducer<S>,
+    after: &mut dyn FnMut(&mut Reducer<S>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let size = source.stored;
     let kept = usize::from(header.kept());
-    let mut reducer = Reducer::new(size, kept, header.alpha == Alpha::Straight, scale);
     let (across, down) = header.grid(size);
     let (width, together) = (size.width as usize, header.together() as usize);
     let mut unpacked = Unpacked::default();
@@ -208,6 +250,7 @@ fn reduced<S: Sample>(
                 widen(header, row, &mut values);
                 let pixels = values.chunks_exact(together).take(width);
                 reducer.push(pixels.flat_map(|pixel| pixel[..kept].iter().copied()));
+                after(reducer)?;
             }
             continue;
         }
@@ -219,9 +262,10 @@ fn reduced<S: Sample>(
         }
         for row in band.chunks_exact(width * kept) {
             reducer.push(row.iter().copied());
+            after(reducer)?;
         }
     }
-    reducer.finish().ok_or_else(short)
+    Ok(())
 }
 
 /// Where a strip or tile goes.

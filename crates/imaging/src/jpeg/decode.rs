@@ -1,9 +1,9 @@
 //! Decoding, whole or shrunk by the inverse DCT.
 
-use super::{Header, codec, malformed, markers};
+use super::{Header, Scan, codec, malformed, markers};
 use crate::Error;
 use crate::plan::geometry::Size;
-use crate::planes::{Planes, Subsampling};
+use crate::planes::{Planes, Shape, Subsampling, Window};
 use turbojpeg::{Decompressor, PixelFormat, ScalingFactor};
 
 /// How far the inverse DCT shrinks the picture.
@@ -65,6 +65,30 @@ impl Scale {
 ///
 /// `header` must be of the same `bytes` and [`Header::is_planar`].
 pub(crate) fn decode_planes(
+    bytes: &[u8],
+    header: &Header<'_>,
+    scale: Scale,
+    threads: usize,
+    mut buffer: Vec<u8>,
+) -> Result<Planes, Error> {
+    if let Some(scan) = Scan::read(bytes, header) {
+        let Shape { width, height, subsampling } = scan.shape(scale);
+        let mut planes = Planes::uninitialised(width, height, subsampling, buffer);
+        let mut settle = |window: &mut Window| {
+            window.settle(&mut planes);
+            Ok(())
+        };
+        if scan.decode(scale, threads, &mut scan.window(scale, [0; 3]), &mut settle)? {
+            return Ok(planes);
+        }
+        buffer = planes.into_buffer();
+    }
+    decode_by_libjpeg(bytes, header, scale, buffer)
+}
+
+/// [`decode_planes`] of whatever is not plain, and of what is not sound: an
+/// error then, unless libjpeg calls the damage harmless.
+pub(crate) fn decode_by_libjpeg(
     bytes: &[u8],
     header: &Header<'_>,
     scale: Scale,

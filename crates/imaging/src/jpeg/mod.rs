@@ -1,19 +1,22 @@
-//! JPEG in and out over libjpeg-turbo.
+//! JPEG in and out over libjpeg-turbo, but for the baseline that cameras write.
 //!
 //! Owns: what a JPEG's markers say (`markers`), decoding to planes, RGB or CMYK
-//! with DCT scaling (`decode`), and encoding (`encode`). Refuses: truncated and
+//! with DCT scaling (`decode`), the rows of plain baseline pictures as they come
+//! (`baseline`), and encoding (`encode`). Refuses: truncated and
 //! corrupt entropy data (libjpeg would paint it grey and carry on), lossless
 //! and 12-bit pictures, more scans than `MAX_SCANS`.
 
+mod baseline;
 mod decode;
 mod encode;
 mod markers;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub(crate) use baseline::Scan;
 #[cfg(test)]
 pub(crate) use decode::turbo;
-pub(crate) use decode::{Scale, decode_cmyk, decode_planes, decode_rgb};
+pub(crate) use decode::{Scale, decode_by_libjpeg, decode_cmyk, decode_planes, decode_rgb};
 pub(crate) use encode::{AppSegments, Settings, encode_planes, encode_rgb, subsampling_for};
 pub(crate) use markers::{Color, Header, header};
 

@@ -4,17 +4,24 @@ use super::*;
 use crate::planes::{Planes, Subsampling};
 use proptest::prelude::*;
 
+/// A JPEG of noise: coefficients of every size.
+pub(crate) fn noisy(width: u32, height: u32, quality: u8, subsampling: Subsampling) -> Vec<u8> {
+    let channels = if subsampling == Subsampling::Gray { 1 } else { 3 };
+    let pixels = crate::resample::tests::noise((width * height) as usize * channels);
+    encode_rgb(&pixels, channels, width, height, quality, subsampling, AppSegments::default()).unwrap()
+}
+
 fn picture(width: u32, height: u32) -> Vec<u8> {
     (0..width * height * 3).map(|i| ((i * 7) % 251) as u8 / 2 + (i / 97 % 100) as u8).collect()
 }
 
-fn jpeg(width: u32, height: u32, subsampling: Subsampling) -> Vec<u8> {
+pub(crate) fn jpeg(width: u32, height: u32, subsampling: Subsampling) -> Vec<u8> {
     let channels = if subsampling == Subsampling::Gray { 1 } else { 3 };
     let pixels = &picture(width, height)[..(width * height) as usize * channels];
     encode_rgb(pixels, channels, width, height, 85, subsampling, AppSegments::default()).unwrap()
 }
 
-fn progressive(width: u32, height: u32) -> Vec<u8> {
+pub(crate) fn progressive(width: u32, height: u32) -> Vec<u8> {
     let mut compressor = turbojpeg::Compressor::new().unwrap();
     compressor.set_progressive(true).unwrap();
     let image = turbojpeg::Image {
@@ -37,7 +44,7 @@ fn every_sampling_and_scale_decodes_to_planes() {
             assert_eq!((header.width, header.height, header.subsampling), (width, height, Some(subsampling)));
             assert!(header.is_planar() && !header.progressive);
             for scale in Scale::ALL {
-                let planes = decode_planes(&bytes, &header, scale, Vec::new()).unwrap();
+                let planes = decode_planes(&bytes, &header, scale, 2, Vec::new()).unwrap();
                 assert_eq!((planes.width(), planes.height()), (scale.of(width), scale.of(height)));
                 let rgb = decode_rgb(&bytes, &header, scale).unwrap();
                 assert_eq!(rgb.len(), (scale.of(width) * scale.of(height) * 3) as usize);
@@ -52,7 +59,7 @@ fn planes_encode_and_decode_to_nearly_themselves() {
         let planes =
             Planes::from_rgb(&vec![90; (width * height * 3) as usize], width, height, Subsampling::S420);
         let bytes = encode_planes(&planes, 95, AppSegments::default()).unwrap();
-        let back = decode_planes(&bytes, &header(&bytes).unwrap(), Scale::Full, Vec::new()).unwrap();
+        let back = decode_planes(&bytes, &header(&bytes).unwrap(), Scale::Full, 1, Vec::new()).unwrap();
         assert!((0..height).all(|y| back.plane(0).row(y).iter().all(|s| s.abs_diff(90) <= 1)));
     }
 }
@@ -74,7 +81,7 @@ fn a_truncated_picture_is_malformed_wherever_it_ends() {
     for whole in [jpeg(120, 90, Subsampling::S420), progressive(120, 90)] {
         for end in [0, 1, 2, 3, 20, whole.len() / 2, whole.len() - 3, whole.len() - 2] {
             let bytes = &whole[..end];
-            let result = header(bytes).and_then(|h| decode_planes(bytes, &h, Scale::Full, Vec::new()));
+            let result = header(bytes).and_then(|h| decode_planes(bytes, &h, Scale::Full, 1, Vec::new()));
             assert!(matches!(result, Err(Error::Malformed { .. })), "{end} of {}: {result:?}", whole.len());
         }
     }
@@ -85,7 +92,7 @@ fn bytes_after_the_end_are_no_damage() {
     let mut bytes = jpeg(50, 40, Subsampling::S420);
     bytes.extend_from_slice(b"a thumbnail of the maker's");
     let header = header(&bytes).unwrap();
-    assert!(decode_planes(&bytes, &header, Scale::Full, Vec::new()).is_ok());
+    assert!(decode_planes(&bytes, &header, Scale::Full, 1, Vec::new()).is_ok());
 }
 
 #[test]
@@ -124,7 +131,7 @@ proptest! {
         if let Ok(header) = header(&bytes)
             && u64::from(header.width) * u64::from(header.height) < 4_000_000
         {
-            let planes = decode_planes(&bytes, &header, Scale::Full, Vec::new());
+            let planes = decode_planes(&bytes, &header, Scale::Full, 1, Vec::new());
             let sizes = planes.map(|p| (p.width(), p.height()));
             prop_assert!(sizes.is_err() || sizes == Ok((header.width, header.height)));
         }

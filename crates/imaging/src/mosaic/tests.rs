@@ -40,7 +40,7 @@ fn mosaic(model: Model, grid: Grid, (width, height): (u32, u32), seed: u32) -> M
 
 fn decoded(jpeg: &[u8]) -> Planes {
     let header = header(jpeg).unwrap();
-    decode_planes(jpeg, &header, Scale::Full, Vec::new()).unwrap()
+    decode_planes(jpeg, &header, Scale::Full, 1, Vec::new()).unwrap()
 }
 
 /// How many visible samples differ, and the first place where they do.

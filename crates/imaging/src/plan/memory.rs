@@ -5,9 +5,10 @@ use super::{Plan, PrintPlan, Route};
 use crate::colour::ColourSpace;
 use crate::decode;
 use crate::encode;
+use crate::jpeg::{self, Scale};
 use crate::mosaic::Grid;
 use crate::picture::Layout;
-use crate::planes::Orientation;
+use crate::planes::{self, Decoded, Orientation, Window};
 use crate::quality;
 use crate::recipe::{Format, Quality, Recipe};
 use crate::resample;
@@ -33,7 +34,9 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     let Source { stored, layout, .. } = *source;
     let Plan { route, depth, prints, .. } = plan;
     let decoder = match (&source.kind, *route) {
+        (Kind::Jpeg(header), Route::Planes(scale)) if plan.flows => rows(source, header, plan, scale),
         (Kind::Jpeg(header), Route::Planes(scale)) => header.planes_memory(scale),
+        (_, Route::Pixels(scale)) if plan.flows => pixel_rows(source, plan, scale),
         // Drawn for each print, one after another, and once as large as it says.
         (Kind::Svg(header), _) => prints
             .iter()
@@ -52,11 +55,11 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     };
     let whole = held.pixels() * channels;
     let turned = match route {
-        Route::Pixels(_) if source.orientation != Orientation::UPRIGHT => 2 * whole,
+        Route::Pixels(_) if source.orientation != Orientation::UPRIGHT && !plan.flows => 2 * whole,
         _ => 0,
     };
     let trimmed = if prints.iter().any(|print| print.output.trim.is_some()) { 2 * whole } else { 0 };
-    let kept = if prints.iter().any(PrintPlan::keeps_colour) { whole } else { 0 };
+    let kept = if prints.iter().any(PrintPlan::keeps_colour) && !plan.flows { whole } else { 0 };
     let converted = match (route, &source.colour) {
         (Route::Planes(scale), ColourSpace::Icc(_)) if prints.iter().any(|print| print.grid().is_some()) => {
             let decoded = Size::new(scale.of(stored.width), scale.of(stored.height));
@@ -125,6 +128,29 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     working.sort_unstable_by(|a, b| b.cmp(a));
     let busy: u64 = working.iter().take(threads.max(1)).sum();
     source.bytes.len() as u64 + decoder + turned + trimmed + kept + converted + waiting + busy + (16 << 20)
+}
+
+/// Bytes that decoding takes where only those rows are held that prints are
+/// being made of.
+fn rows(source: &Source<'_>, header: &jpeg::Header<'_>, plan: &Plan<'_>, scale: Scale) -> u64 {
+    let Some(scan) = jpeg::Scan::read(source.bytes, header) else { return header.planes_memory(scale) };
+    let full = (source.stored.width, source.stored.height);
+    let decoded = Decoded { full, scale, orientation: source.orientation };
+    let prints = plan.planar_prints(source);
+    let first_hand = planes::first_hand(&prints);
+    let wanted = first_hand.iter().map(|&index| &prints[index]);
+    // Columns of the rows that are being mixed, 16 at once of two bytes, of all planes.
+    let mixed = first_hand.len() as u64 * u64::from(scale.of(source.stored.width)) * 3 * 32;
+    scan.memory(scale, planes::rows_wanted(scan.shape(scale), decoded, wanted)) + mixed
+}
+
+/// The same for pixels.
+fn pixel_rows(source: &Source<'_>, plan: &Plan<'_>, scale: Scale) -> u64 {
+    let held = scale.of_size(source.stored);
+    let row = u64::from(held.width) * source.layout.channels() as u64;
+    let mixed = plan.prints.len() as u64 * row * 32;
+    let window = Window::capacity(decode::STRIP, plan.rows_wanted(source, scale)) as u64 * row;
+    decode::rows_memory(source, scale) + window + mixed
 }
 
 /// Bytes that a mosaic of `size` takes as a JPEG: planes of small cells, and a

@@ -12,11 +12,12 @@ use crate::encode;
 use crate::error::Limit;
 use crate::jpeg::{self, Scale};
 use crate::mosaic::{self, Grid};
-use crate::picture::Depth;
+use crate::picture::{Depth, Layout};
 use crate::planes::{self, Print, Subsampling};
 use crate::recipe::{
     Colour, Fit, Format, FormatChoice, Output, Pixelate, Position, PrintName, Quality, Recipe,
 };
+use crate::resample::rows_wanted;
 use crate::source::{Kind, Source, at_most};
 use crate::{Error, Limits};
 use geometry::{Focus, Placement, Rectangle, Size, lay_out};
@@ -122,6 +123,11 @@ impl PrintPlan<'_> {
     }
 }
 
+/// Prints made from the picture itself, up to which its rows are not held: one
+/// thread makes all of them while another decodes, where for more of them all
+/// threads are faster at a picture that has been decoded.
+const FLOWING: usize = 2;
+
 /// How the source is turned into samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -136,6 +142,8 @@ pub(crate) enum Route {
 pub(crate) struct Plan<'r> {
     pub(crate) prints: Vec<PrintPlan<'r>>,
     pub(crate) route: Route,
+    /// Whether rows become prints while the picture is decoded, and are not held.
+    pub(crate) flows: bool,
     /// Bits that the decoder gives at most.
     pub(crate) depth: Depth,
     /// Upper bound of the peak of memory, in bytes, the source included.
@@ -156,16 +164,68 @@ impl<'r> Plan<'r> {
                 print(source, source_key, (index, output), lay_out(seen, output, None), limits)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let mut plan = Self { prints, route: Route::Pixels(Scale::Full), depth: Depth::Eight, memory: 0 };
+        let mut plan =
+            Self { prints, route: Route::Pixels(Scale::Full), flows: false, depth: Depth::Eight, memory: 0 };
         distinct_keys(&plan.prints)?;
         plan.route = route(source, &plan.prints);
+        plan.flows =
+            planes::first_hand(&plan.planar_prints(source)).len() <= FLOWING && plan.can_flow(source);
         plan.depth = plan.prints.iter().map(|print| print.depth).max().unwrap_or(Depth::Eight);
         plan.memory = memory(source, recipe, &plan, limits.threads);
+        if plan.memory > limits.memory && !plan.flows && plan.can_flow(source) {
+            plan.flows = true;
+            plan.memory = memory(source, recipe, &plan, limits.threads);
+        }
         if plan.memory > limits.memory {
             plan.economise(source, recipe, limits);
         }
         at_most(Limit::Memory, "the memory that its prints need", plan.memory, limits.memory, "bytes")?;
         Ok(plan)
+    }
+
+    /// The prints as planes see them.
+    pub(crate) fn planar_prints(&self, source: &Source<'_>) -> Vec<Print> {
+        let conversion = match &source.kind {
+            Kind::Jpeg(header) => planar_conversion(source, header),
+            _ => None,
+        };
+        let converts = |print: &PrintPlan<'_>| conversion.is_some() && !print.keeps_colour();
+        self.prints.iter().map(|print| planar_print(print, converts(print))).collect()
+    }
+
+    /// Whether prints can be made while the picture is decoded: all of its rows
+    /// once, in order, are all that they need.
+    fn can_flow(&self, source: &Source<'_>) -> bool {
+        let seen = source.seen();
+        let looks_twice = |print: &PrintPlan<'_>| {
+            print.is_attentive()
+                || print.is_animated()
+                || print.output.trim.is_some()
+                || print.is_whole_mosaic(seen)
+        };
+        if self.prints.iter().any(looks_twice) {
+            return false;
+        }
+        match (&source.kind, self.route) {
+            (Kind::Jpeg(header), Route::Planes(_)) => jpeg::Scan::read(source.bytes, header).is_some(),
+            (_, Route::Pixels(_)) => {
+                decode::flows(source)
+                    && source.depth.min(self.depth) == Depth::Eight
+                    && source.layout != Layout::Rgba
+                    && !self.prints.iter().any(PrintPlan::is_linear)
+            }
+            _ => false,
+        }
+    }
+
+    /// The most rows of a picture of pixels that must be held while it flows.
+    pub(crate) fn rows_wanted(&self, source: &Source<'_>, scale: Scale) -> usize {
+        let steps = self.prints.iter().map(|print| {
+            let crop = print.placement.crop.before(source.orientation, source.stored);
+            let rows = print.placement.unturned().turned(source.orientation).height;
+            crop.height / f64::from(scale.denominator()) / f64::from(rows)
+        });
+        rows_wanted(steps.fold(0.0, f64::max)).min(scale.of(source.stored.height) as usize)
     }
 
     /// Takes a smaller decode than is best for the prints, as long as none is

@@ -65,9 +65,9 @@ impl Planes {
     /// RGB pixels, rows without padding. Subsampled chroma is interpolated
     /// between its centres (triangle filter, as libjpeg's "fancy" upsampling).
     pub(crate) fn to_rgb(&self) -> Result<Vec<u8>, Error> {
-        let (width, height) = (self.width as usize, self.height as usize);
+        let (width, height) = (self.width() as usize, self.height() as usize);
         let mut rgb = vec![0; width * height * 3];
-        if self.subsampling == Subsampling::Gray {
+        if self.subsampling() == Subsampling::Gray {
             let luma = self.plane(0);
             for (y, out) in rgb.chunks_exact_mut(width * 3).enumerate() {
                 for (pixel, &l) in out.as_chunks_mut::<3>().0.iter_mut().zip(luma.row(y as u32)) {
@@ -77,7 +77,7 @@ impl Planes {
             return Ok(rgb);
         }
         let upsampled;
-        let full = if self.subsampling == Subsampling::S444 {
+        let full = if self.subsampling() == Subsampling::S444 {
             self
         } else {
             upsampled = self.upsampled()?;

@@ -9,13 +9,17 @@ mod convert;
 mod orient;
 mod prints;
 mod resize;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod window;
 
 pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};
 pub(crate) use orient::Orientation;
-pub(crate) use prints::{MARGIN, Print, make_prints, scale_for};
+pub(crate) use prints::{Decoded, MARGIN, Print, first_hand, make_prints, scale_for};
 pub(crate) use resize::CropBox;
+pub(crate) use stream::{rows_wanted, stream_prints};
+pub(crate) use window::Window;
 
 /// How many luma samples one chroma sample stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,42 +80,74 @@ impl Plane<'_> {
     }
 }
 
+/// The size of a picture and of each of its planes.
+///
+/// A chroma plane of a picture w × h has ⌈w / x⌉ columns and ⌈h / y⌉ rows, its
+/// first sample centred on the first x × y luma samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Columns of luma that count.
+    pub(crate) width: u32,
+    /// Rows of luma that count.
+    pub(crate) height: u32,
+    /// The sampling of chroma.
+    pub(crate) subsampling: Subsampling,
+}
+
+impl Shape {
+    pub(crate) const fn new(width: u32, height: u32, subsampling: Subsampling) -> Self {
+        Self { width, height, subsampling }
+    }
+
+    /// Columns, rows and stride of plane `index` of [`Planes`].
+    pub(crate) fn dimensions(&self, index: usize) -> (u32, u32, u32) {
+        let (x, y) = self.subsampling.factors();
+        match (index, self.subsampling) {
+            (0, _) => (self.width, self.height, self.width.next_multiple_of(x)),
+            (_, Subsampling::Gray) => (0, 0, 0),
+            _ => (self.width.div_ceil(x), self.height.div_ceil(y), self.width.div_ceil(x)),
+        }
+    }
+}
+
 /// A picture as luma, or luma and two planes of chroma, in one buffer.
 ///
 /// The layout is `TurboJPEG`'s with an alignment of one: luma, Cb, Cr, each
 /// row by row; luma rows and columns are padded to a multiple of the sampling
-/// factors. A chroma plane of a picture w × h has ⌈w / x⌉ columns and ⌈h / y⌉
-/// rows, its first sample centred on the first x × y luma samples.
+/// factors.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Planes {
-    width: u32,
-    height: u32,
-    subsampling: Subsampling,
+    shape: Shape,
     samples: Vec<u8>,
 }
 
 impl Planes {
     /// Planes with whatever samples `buffer` held.
     pub(crate) fn uninitialised(width: u32, height: u32, subsampling: Subsampling, buffer: Vec<u8>) -> Self {
-        let mut planes = Self { width, height, subsampling, samples: buffer };
+        let mut planes = Self { shape: Shape::new(width, height, subsampling), samples: buffer };
         let length = planes.ranges()[2].1;
         planes.samples.resize(length, 0);
         planes
     }
 
+    /// The sizes of its planes.
+    pub(crate) const fn shape(&self) -> Shape {
+        self.shape
+    }
+
     /// Columns of luma that count.
     pub(crate) const fn width(&self) -> u32 {
-        self.width
+        self.shape.width
     }
 
     /// Rows of luma that count.
     pub(crate) const fn height(&self) -> u32 {
-        self.height
+        self.shape.height
     }
 
     /// The sampling of chroma.
     pub(crate) const fn subsampling(&self) -> Subsampling {
-        self.subsampling
+        self.shape.subsampling
     }
 
     /// All samples, in the layout of the type.
@@ -146,16 +182,11 @@ impl Planes {
 
     /// Columns, rows and stride of plane `index`.
     pub(crate) fn dimensions(&self, index: usize) -> (u32, u32, u32) {
-        let (x, y) = self.subsampling.factors();
-        match (index, self.subsampling) {
-            (0, _) => (self.width, self.height, self.width.next_multiple_of(x)),
-            (_, Subsampling::Gray) => (0, 0, 0),
-            _ => (self.width.div_ceil(x), self.height.div_ceil(y), self.width.div_ceil(x)),
-        }
+        self.shape.dimensions(index)
     }
 
     fn ranges(&self) -> [(usize, usize); 3] {
-        let (_, y) = self.subsampling.factors();
+        let (_, y) = self.shape.subsampling.factors();
         let mut at = 0;
         [0, 1, 2].map(|index| {
             let (_, height, stride) = self.dimensions(index);

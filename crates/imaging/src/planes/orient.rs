@@ -115,8 +115,8 @@ impl Planes {
         if orientation == Orientation::UPRIGHT {
             return self;
         }
-        let (width, height) = orientation.size(self.width, self.height);
-        let subsampling = match (orientation.transpose, self.subsampling) {
+        let (width, height) = orientation.size(self.width(), self.height());
+        let subsampling = match (orientation.transpose, self.subsampling()) {
             (true, Subsampling::S422) => Subsampling::S440,
             (true, Subsampling::S440) => Subsampling::S422,
             (true, Subsampling::S411) => Subsampling::S441,

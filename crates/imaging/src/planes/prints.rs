@@ -1,8 +1,11 @@
 //! Many prints of one picture: which is made from which, and on which thread.
 
-use super::{CropBox, Orientation, Planes, Subsampling};
+use super::resize::Resizing;
+use super::{CropBox, Orientation, Planes, Shape, Subsampling};
 use crate::Error;
 use crate::jpeg::Scale;
+use crate::plan::geometry::Size;
+use crate::resample::Filter;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// One resized print.
@@ -52,25 +55,51 @@ pub(crate) fn scale_for(prints: &[Print], margin: f64) -> Scale {
         .unwrap_or(Scale::Full)
 }
 
-/// Makes every print of `source`, which is the stored picture decoded at
-/// `scale` from `full` (width, height) pixels and still to be turned by
-/// `orientation`.
+/// What is known of a decoded picture without its samples.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Decoded {
+    /// Width and height at full size, as stored.
+    pub(crate) full: (u32, u32),
+    /// The scale at which it is decoded.
+    pub(crate) scale: Scale,
+    /// How it is still to be turned.
+    pub(crate) orientation: Orientation,
+}
+
+/// What becomes of each print, upright, with its index: it is encoded. Called
+/// from several threads.
+pub(super) type Done<'a> = &'a (dyn Fn(usize, &Planes) -> Result<(), Error> + Sync);
+
+/// Makes every print of `source`.
 ///
 /// `done` gets each print upright, with its index in `prints`; it is called
 /// from up to `threads` threads and does the encoding. The first error stops
 /// the rest.
 pub(crate) fn make_prints(
     source: &Planes,
-    full: (u32, u32),
-    scale: Scale,
-    orientation: Orientation,
+    decoded: Decoded,
     prints: &[Print],
     threads: usize,
-    done: &(dyn Fn(usize, &Planes) -> Result<(), Error> + Sync),
+    done: Done<'_>,
 ) -> Result<(), Error> {
-    let job = Job { source, full, scale, orientation, prints, threads, order: cascade(prints) };
+    let mut first_hand = |_: usize, print: &Print| {
+        let resizing = decoded.resizing(source.shape(), print);
+        source.resampled(&resizing, threads).map(|planes| planes.oriented(decoded.orientation))
+    };
+    hand_out(prints, &cascade(prints), threads, &mut first_hand, done)
+}
+
+/// Gives out each print in `order`: what `first_hand` makes or has of those that
+/// are made from the picture, and the others from larger ones.
+pub(super) fn hand_out(
+    prints: &[Print],
+    order: &[Step],
+    threads: usize,
+    first_hand: FirstHand<'_>,
+    done: Done<'_>,
+) -> Result<(), Error> {
     if threads <= 1 || prints.len() <= 1 {
-        return job.resize_all(&mut |index, planes| done(index, &planes));
+        return resize_all(prints, order, first_hand, &mut |index, planes| done(index, &planes));
     }
     let queue = Queue::default();
     std::thread::scope(|scope| {
@@ -78,7 +107,7 @@ pub(crate) fn make_prints(
         let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(|| queue.drain(done))).collect();
         let resized = {
             let _closing = Closing(&queue);
-            job.resize_all(&mut |index, planes| {
+            resize_all(prints, order, first_hand, &mut |index, planes| {
                 queue.push(index, planes);
                 Ok(())
             })
@@ -91,14 +120,54 @@ pub(crate) fn make_prints(
     })
 }
 
+/// Makes, or has, a print that is made from the picture itself.
+type FirstHand<'a> = &'a mut dyn FnMut(usize, &Print) -> Result<Planes, Error>;
+
+fn resize_all(
+    prints: &[Print],
+    order: &[Step],
+    first_hand: FirstHand<'_>,
+    each: &mut dyn FnMut(usize, Arc<Planes>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut made: Vec<Option<Arc<Planes>>> = Vec::with_capacity(order.len());
+    for (place, &(index, parent)) in order.iter().enumerate() {
+        let print = &prints[index];
+        let planes = match parent.and_then(|p| made[p].as_deref()) {
+            Some(larger) => larger.resized(
+                CropBox::whole(larger.width(), larger.height()),
+                (print.width, print.height),
+                print.subsampling,
+                (false, false),
+                1,
+            )?,
+            None => first_hand(index, print)?,
+        };
+        let planes = Arc::new(planes);
+        each(index, Arc::clone(&planes))?;
+        made.push(Some(planes));
+        // A print that nothing more is made from is only the encoder's.
+        for (earlier, slot) in made.iter_mut().enumerate() {
+            if !order[place + 1..].iter().any(|&(_, parent)| parent == Some(earlier)) {
+                *slot = None;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The indices of the prints that are made from the picture itself.
+pub(crate) fn first_hand(prints: &[Print]) -> Vec<usize> {
+    cascade(prints).into_iter().filter(|(_, parent)| parent.is_none()).map(|(index, _)| index).collect()
+}
+
 /// A print and the place in the order of the larger print that it is made
 /// from; `None` for the picture itself.
-type Step = (usize, Option<usize>);
+pub(super) type Step = (usize, Option<usize>);
 
 /// Prints from largest to smallest, each from the smallest earlier one that
 /// shows the same part and is at least [`CASCADE`] times as large. Never from
 /// an enlarged one, which has nothing that the picture has not.
-fn cascade(prints: &[Print]) -> Vec<Step> {
+pub(super) fn cascade(prints: &[Print]) -> Vec<Step> {
     let mut order: Vec<usize> = (0..prints.len()).collect();
     order.sort_by(|&a, &b| prints[a].ratio().total_cmp(&prints[b].ratio()));
     let mut steps: Vec<Step> = Vec::with_capacity(order.len());
@@ -117,65 +186,21 @@ fn cascade(prints: &[Print]) -> Vec<Step> {
     steps
 }
 
-struct Job<'a> {
-    source: &'a Planes,
-    full: (u32, u32),
-    scale: Scale,
-    orientation: Orientation,
-    prints: &'a [Print],
-    threads: usize,
-    order: Vec<Step>,
-}
-
-impl Job<'_> {
-    fn resize_all(&self, each: &mut dyn FnMut(usize, Arc<Planes>) -> Result<(), Error>) -> Result<(), Error> {
-        let mut made: Vec<Option<Arc<Planes>>> = Vec::with_capacity(self.order.len());
-        for (place, &(index, parent)) in self.order.iter().enumerate() {
-            let print = &self.prints[index];
-            let planes = match parent.and_then(|p| made[p].as_deref()) {
-                Some(larger) => larger.resized(
-                    CropBox::whole(larger.width(), larger.height()),
-                    (print.width, print.height),
-                    print.subsampling,
-                    (false, false),
-                    1,
-                )?,
-                None => self.first_hand(print)?,
-            };
-            let planes = Arc::new(planes);
-            each(index, Arc::clone(&planes))?;
-            made.push(Some(planes));
-            // A print that nothing more is made from is only the encoder's.
-            for (earlier, slot) in made.iter_mut().enumerate() {
-                if !self.order[place + 1..].iter().any(|&(_, parent)| parent == Some(earlier)) {
-                    *slot = None;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn first_hand(&self, print: &Print) -> Result<Planes, Error> {
-        let crop = self.stored(print.crop).scaled(1.0 / f64::from(self.scale.denominator()));
+impl Decoded {
+    /// How `print` is made of the picture, whose planes are those of `source`.
+    pub(super) fn resizing(&self, source: Shape, print: &Print) -> Resizing {
+        let stored = Size::new(self.full.0, self.full.1);
+        let crop =
+            print.crop.before(self.orientation, stored).scaled(1.0 / f64::from(self.scale.denominator()));
         let size = self.orientation.size(print.width, print.height);
-        self.source
-            .resized(crop, size, print.subsampling, self.orientation.stored_flips(), self.threads)
-            .map(|planes| planes.oriented(self.orientation))
-    }
-
-    /// A box of the upright picture as a box of the stored one.
-    fn stored(&self, mut crop: CropBox) -> CropBox {
-        let (width, height) = self.orientation.size(self.full.0, self.full.1);
-        if self.orientation.flip_x {
-            crop.left = f64::from(width) - crop.left - crop.width;
-        }
-        if self.orientation.flip_y {
-            crop.top = f64::from(height) - crop.top - crop.height;
-        }
-        if self.orientation.transpose {
-            crop = CropBox { left: crop.top, top: crop.left, width: crop.height, height: crop.width };
-        }
-        crop
+        Resizing::new(
+            Filter::Lanczos3,
+            source,
+            crop,
+            size,
+            print.subsampling,
+            self.orientation.stored_flips(),
+        )
     }
 }
 

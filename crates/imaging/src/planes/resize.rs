@@ -1,6 +1,6 @@
 //! Resizing plane by plane, in bands of rows that several threads share.
 
-use super::{Plane, Planes, Subsampling};
+use super::{Plane, Planes, Shape, Subsampling};
 use crate::Error;
 use crate::parallel::for_each;
 use crate::plan::geometry::Size;
@@ -72,6 +72,48 @@ fn stretches(
     }
 }
 
+/// How each plane of a picture becomes that of a print.
+#[derive(Debug)]
+pub(crate) struct Resizing {
+    /// The print.
+    pub(super) shape: Shape,
+    /// Of luma, and of chroma where there is some.
+    axes: Vec<Axes>,
+}
+
+impl Resizing {
+    /// The part `crop` of a picture of `source` at `width` × `height` with the
+    /// sampling `subsampling`; grey stays grey whatever that is. `mirrored` says
+    /// which axes (x, y) are mirrored later ([`Planes::oriented`]).
+    pub(super) fn new(
+        filter: Filter,
+        source: Shape,
+        crop: CropBox,
+        (width, height): (u32, u32),
+        subsampling: Subsampling,
+        mirrored: (bool, bool),
+    ) -> Self {
+        let subsampling =
+            if source.subsampling == Subsampling::Gray { Subsampling::Gray } else { subsampling };
+        let axes = (0..subsampling.planes().min(2))
+            .map(|index| {
+                let (fx, fy) = if index == 0 { (1, 1) } else { subsampling.factors() };
+                let (sx, sy) = if index == 0 { (1, 1) } else { source.subsampling.factors() };
+                let columns = stretches(width, fx, crop.left, crop.width, sx, mirrored.0);
+                let rows = stretches(height, fy, crop.top, crop.height, sy, mirrored.1);
+                let (width, height, _) = source.dimensions(index);
+                Axes::new(filter, &columns, &rows, Size::new(width, height))
+            })
+            .collect();
+        Self { shape: Shape::new(width, height, subsampling), axes }
+    }
+
+    /// The axes of plane `index`.
+    pub(super) fn axes(&self, index: usize) -> &Axes {
+        &self.axes[index.min(1)]
+    }
+}
+
 /// Some rows of a plane of the print.
 struct Band<'a> {
     source: Plane<'a>,
@@ -90,48 +132,30 @@ impl Planes {
     pub(crate) fn resized(
         &self,
         crop: CropBox,
-        (width, height): (u32, u32),
+        size: (u32, u32),
         subsampling: Subsampling,
         mirrored: (bool, bool),
         threads: usize,
     ) -> Result<Self, Error> {
-        self.resampled(crop, (width, height), subsampling, mirrored, threads, Filter::Lanczos3)
+        let resizing = Resizing::new(Filter::Lanczos3, self.shape, crop, size, subsampling, mirrored);
+        self.resampled(&resizing, threads)
     }
 
     /// The same picture with chroma for every pixel, interpolated linearly
     /// between the centres of the samples (libjpeg's "fancy" upsampling).
     pub(super) fn upsampled(&self) -> Result<Self, Error> {
-        let size = (self.width, self.height);
+        let size = (self.width(), self.height());
         let whole = CropBox::whole(size.0, size.1);
-        self.resampled(whole, size, Subsampling::S444, (false, false), 1, Filter::Triangle)
+        let never = (false, false);
+        self.resampled(&Resizing::new(Filter::Triangle, self.shape, whole, size, Subsampling::S444, never), 1)
     }
 
-    fn resampled(
-        &self,
-        crop: CropBox,
-        (width, height): (u32, u32),
-        subsampling: Subsampling,
-        mirrored: (bool, bool),
-        threads: usize,
-        filter: Filter,
-    ) -> Result<Self, Error> {
-        let subsampling = if self.subsampling == Subsampling::Gray { Subsampling::Gray } else { subsampling };
+    pub(super) fn resampled(&self, resizing: &Resizing, threads: usize) -> Result<Self, Error> {
+        let Shape { width, height, subsampling } = resizing.shape;
         let mut print = Self::uninitialised(width, height, subsampling, Vec::new());
-        let planes = subsampling.planes();
-        let axes: Vec<Axes> = (0..planes.min(2))
-            .map(|index| {
-                let (fx, fy) = if index == 0 { (1, 1) } else { subsampling.factors() };
-                let (sx, sy) = if index == 0 { (1, 1) } else { self.subsampling.factors() };
-                let columns = stretches(width, fx, crop.left, crop.width, sx, mirrored.0);
-                let rows = stretches(height, fy, crop.top, crop.height, sy, mirrored.1);
-                let (width, height, _) = self.dimensions(index);
-                Axes::new(filter, &columns, &rows, Size::new(width, height))
-            })
-            .collect();
-        let dimensions = [0, 1, 2].map(|index| print.dimensions(index));
         let mut bands = Vec::new();
-        for (index, target) in print.split_mut().into_iter().enumerate().take(planes) {
-            let (_, height, stride) = dimensions[index];
+        for (index, target) in print.split_mut().into_iter().enumerate().take(subsampling.planes()) {
+            let (_, height, stride) = resizing.shape.dimensions(index);
             let (height, stride) = (height as usize, stride as usize);
             // Chroma planes are small and two: a band each will do.
             let share = if index == 0 { threads.max(1) } else { 1 };
@@ -139,7 +163,7 @@ impl Planes {
             let bands_of_rows = target[..height * stride].chunks_mut(band * stride);
             bands.extend((0..height).step_by(band).zip(bands_of_rows).map(|(first, target)| Band {
                 source: self.plane(index),
-                axes: &axes[index.min(1)],
+                axes: resizing.axes(index),
                 rows: first..height.min(first + band),
                 target,
                 stride,
@@ -175,7 +199,7 @@ impl Planes {
 impl Band<'_> {
     fn resize(self) {
         let Plane { samples, stride, .. } = self.source;
-        let source = Rows { samples, stride: stride as usize, channels: 1 };
+        let source = Rows { samples, first: 0, stride: stride as usize, channels: 1 };
         self.axes.resample(source, self.rows, self.target, self.stride);
     }
 }

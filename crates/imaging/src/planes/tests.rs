@@ -3,8 +3,12 @@
 
 use super::*;
 use crate::Error;
-use crate::jpeg::Scale;
+use crate::jpeg::{self, Scale};
 use std::sync::Mutex;
+
+fn decoded(full: (u32, u32), orientation: Orientation) -> Decoded {
+    Decoded { full, scale: Scale::Full, orientation }
+}
 
 /// A smooth picture: error of geometry shows as error of value.
 fn gradient(width: u32, height: u32) -> Vec<u8> {
@@ -34,7 +38,7 @@ fn the_layout_is_turbojpegs() {
     for subsampling in ALL {
         for (width, height) in [(1, 1), (2, 3), (5, 4), (17, 33), (64, 48)] {
             let planes = Planes::uninitialised(width, height, subsampling, Vec::new());
-            let turbo = crate::jpeg::turbo(subsampling);
+            let turbo = jpeg::turbo(subsampling);
             let expected = turbojpeg::yuv_pixels_len(width as usize, 1, height as usize, turbo).unwrap();
             assert_eq!(planes.samples().len(), expected, "{subsampling:?} {width}×{height}");
         }
@@ -73,7 +77,7 @@ fn turning_a_print_and_printing_a_turned_picture_agree_on_odd_sizes() {
             subsampling: Subsampling::S420,
         };
         let made = Mutex::new(None);
-        make_prints(&source, (width, height), Scale::Full, orientation, &[print], 2, &|_, planes| {
+        make_prints(&source, decoded((width, height), orientation), &[print], 2, &|_, planes| {
             *made.lock().unwrap() = Some(planes.clone());
             Ok(())
         })
@@ -102,9 +106,7 @@ fn every_print_is_made_once_whatever_the_threads() {
         let made = Mutex::new(Vec::new());
         make_prints(
             &source,
-            (400, 300),
-            Scale::Full,
-            Orientation::UPRIGHT,
+            decoded((400, 300), Orientation::UPRIGHT),
             &prints,
             threads,
             &|index, planes| {
@@ -136,7 +138,7 @@ fn a_smaller_print_is_not_made_from_an_enlarged_one() {
     };
     let made = |prints: &[Print]| {
         let last = Mutex::new(None);
-        make_prints(&source, (64, 64), Scale::Full, Orientation::UPRIGHT, prints, 1, &|index, planes| {
+        make_prints(&source, decoded((64, 64), Orientation::UPRIGHT), prints, 1, &|index, planes| {
             if index + 1 == prints.len() {
                 *last.lock().expect("unpoisoned") = Some(planes.clone());
             }
@@ -155,7 +157,7 @@ fn an_error_of_one_print_is_the_error_of_all() {
     let refuse = |_: usize, _: &Planes| Err(Error::Codec { format: "test", detail: "full".into() });
     for threads in [1, 3] {
         let result =
-            make_prints(&source, (40, 30), Scale::Full, Orientation::UPRIGHT, &[print; 4], threads, &refuse);
+            make_prints(&source, decoded((40, 30), Orientation::UPRIGHT), &[print; 4], threads, &refuse);
         assert_eq!(result, Err(Error::Codec { format: "test", detail: "full".into() }));
     }
 }
@@ -170,4 +172,64 @@ fn webp_planes_have_the_limited_range() {
     let black = Planes::from_rgb(&[0; 3], 1, 1, Subsampling::Gray);
     let webp = to_webp_yuv420(&black).unwrap();
     assert_eq!((webp.y, webp.u, webp.v), (vec![16], vec![128], vec![128]));
+}
+
+#[test]
+fn prints_made_while_rows_come_are_those_of_the_whole_picture() {
+    let bytes = jpeg::tests::noisy(290, 333, 80, Subsampling::S420);
+    let header = jpeg::header(&bytes).unwrap();
+    let scan = jpeg::Scan::read(&bytes, &header).unwrap();
+    let part = |left, top, width, height| CropBox { left, top, width, height };
+    for orientation in (1..=8).map(Orientation::from_exif) {
+        let (width, height) = orientation.size(290, 333);
+        let print = |crop, width, height, subsampling| Print { crop, width, height, subsampling };
+        let whole = CropBox::whole(width, height);
+        let prints = [
+            print(whole, 101, 115, Subsampling::S420),
+            print(whole, 40, 46, Subsampling::S420),
+            print(whole, 31, 17, Subsampling::S444),
+            print(part(20.0, 30.5, 99.0, 71.25), 230, 160, Subsampling::S420),
+            print(part(5.0, 250.0, 200.0, 40.0), 7, 3, Subsampling::S444),
+            print(whole, width, height, Subsampling::S420),
+        ];
+        for (scale, threads) in [(Scale::Full, 1), (Scale::Full, 3), (Scale::Half, 2), (Scale::Eighth, 2)] {
+            let decoded = Decoded { full: (290, 333), scale, orientation };
+            let made = |make: &dyn Fn(&(dyn Fn(usize, &Planes) -> Result<(), Error> + Sync))| {
+                let made = Mutex::new(Vec::new());
+                make(&|index, planes| {
+                    made.lock().unwrap().push((index, planes.clone()));
+                    Ok(())
+                });
+                let mut made = made.into_inner().unwrap();
+                made.sort_by_key(|(index, _)| *index);
+                made
+            };
+            let planes = jpeg::decode_planes(&bytes, &header, scale, 1, Vec::new()).unwrap();
+            let at_once = made(&|done| make_prints(&planes, decoded, &prints, threads, done).unwrap());
+            let flowing =
+                made(&|done| assert!(stream_prints(&scan, decoded, &prints, threads, done).unwrap()));
+            assert_eq!(at_once.len(), prints.len());
+            assert!(at_once == flowing, "{orientation:?} {scale:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_handed_out_of_a_picture_that_proves_unsound() {
+    let mut bytes = jpeg::tests::noisy(64, 640, 80, Subsampling::S420);
+    let at = bytes.len() - 40;
+    bytes.truncate(at);
+    let header = jpeg::header(&bytes).unwrap();
+    let scan = jpeg::Scan::read(&bytes, &header).unwrap();
+    let print = Print {
+        crop: CropBox { left: 0.0, top: 0.0, width: 64.0, height: 64.0 },
+        width: 8,
+        height: 8,
+        subsampling: Subsampling::S420,
+    };
+    let decoded = decoded((64, 640), Orientation::UPRIGHT);
+    for threads in [1, 2] {
+        let sound = stream_prints(&scan, decoded, &[print], threads, &|_, _| panic!("handed out"));
+        assert_eq!(sound, Ok(false));
+    }
 }

@@ -60,10 +60,19 @@ fn stills<S: Sample + Convertible>(
     };
     let jobs = scale_all(&base, views, plan, drawing)?;
     drop(base);
+    finish_all(counter, jobs, conversion.as_ref())
+}
+
+/// Converts, turns and encodes what has been scaled.
+pub(super) fn finish_all<S: Sample + Convertible>(
+    counter: &Counter<'_>,
+    jobs: Vec<Job<'_, '_, S>>,
+    conversion: Option<&Conversion<S>>,
+) -> Result<(), Error> {
     for_each(counter.threads, jobs, |Job { print, picture }| {
         let mut picture = picture;
         if !print.keeps_colour()
-            && let Some(conversion) = &conversion
+            && let Some(conversion) = conversion
         {
             conversion.apply(Arc::make_mut(&mut picture));
         }
@@ -157,34 +166,51 @@ pub(super) fn focus(small: &Picture, seen: Size, part: Rectangle, crop: (f64, f6
 }
 
 /// A print whose pixels wait for their encoder: scaled, not yet turned.
-struct Job<'p, 'r, S> {
-    print: &'p PrintPlan<'r>,
-    picture: Arc<Picture<S>>,
+pub(super) struct Job<'p, 'r, S> {
+    pub(super) print: &'p PrintPlan<'r>,
+    pub(super) picture: Arc<Picture<S>>,
 }
 
-/// A print that has been scaled, and from what.
-struct Scaled<S> {
-    view: Option<u8>,
-    linear: bool,
-    crop: CropBox,
-    picture: Arc<Picture<S>>,
+/// The still prints from largest to smallest.
+pub(super) fn in_order<'p, 'r>(plan: &'p Plan<'r>) -> Vec<&'p PrintPlan<'r>> {
+    let mut order: Vec<_> = plan.prints.iter().filter(|print| !print.is_animated()).collect();
+    order.sort_by_key(|print| std::cmp::Reverse(print.placement.scaled.pixels()));
+    order
 }
 
-/// Every still print at its size, from largest to smallest: each from the
-/// smallest earlier one that shows the same part and is enough larger. A
-/// drawing is drawn again for each.
+/// For each print in `order` the place of the one that it is made from: the
+/// smallest earlier one that shows the same part and is enough larger. Never an
+/// enlarged one, which has nothing that the picture has not.
+pub(super) fn cascade(order: &[&PrintPlan<'_>]) -> Vec<Option<usize>> {
+    let threshold = |print: &PrintPlan<'_>| print.output.trim.map(|trim| trim.threshold);
+    let parent = |(place, print): (usize, &&PrintPlan<'_>)| {
+        let (size, crop) = (print.placement.unturned(), print.placement.crop);
+        order[..place].iter().rposition(|larger| {
+            let from = larger.placement.unturned();
+            threshold(larger) == threshold(print)
+                && larger.is_linear() == print.is_linear()
+                && larger.placement.crop == crop
+                && f64::from(from.width) <= crop.width
+                && f64::from(from.height) <= crop.height
+                && f64::from(from.width) >= CASCADE * f64::from(size.width)
+                && f64::from(from.height) >= CASCADE * f64::from(size.height)
+        })
+    };
+    order.iter().enumerate().map(parent).collect()
+}
+
+/// Every still print at its size. A drawing is drawn again for each.
 fn scale_all<'p, 'r, S: Sample>(
     whole: &Base<S>,
     views: &[View<S>],
     plan: &'p Plan<'r>,
     drawing: Option<&SvgHeader>,
 ) -> Result<Vec<Job<'p, 'r, S>>, Error> {
-    let mut order: Vec<&'p PrintPlan<'r>> = plan.prints.iter().filter(|print| !print.is_animated()).collect();
-    order.sort_by_key(|print| std::cmp::Reverse(print.placement.scaled.pixels()));
+    let order = in_order(plan);
+    let parents = cascade(&order);
     let mut upright: Option<Arc<Picture<S>>> = None;
-    let mut made: Vec<Scaled<S>> = Vec::new();
-    let mut jobs = Vec::new();
-    for print in order {
+    let mut jobs: Vec<Job<'p, 'r, S>> = Vec::new();
+    for (print, parent) in order.into_iter().zip(parents) {
         let threshold = print.output.trim.map(|trim| trim.threshold);
         let view = views.iter().find(|view| Some(view.threshold) == threshold);
         let mut crop = print.placement.crop;
@@ -198,17 +224,6 @@ fn scale_all<'p, 'r, S: Sample>(
         };
         let size = print.placement.unturned();
         let linear = print.is_linear();
-        // Never from an enlarged one, which has nothing that the picture has not.
-        let larger = made.iter().rev().find(|larger| {
-            let from = larger.picture.size;
-            larger.view == threshold
-                && larger.linear == linear
-                && larger.crop == crop
-                && f64::from(from.width) <= crop.width
-                && f64::from(from.height) <= crop.height
-                && f64::from(from.width) >= CASCADE * f64::from(size.width)
-                && f64::from(from.height) >= CASCADE * f64::from(size.height)
-        });
         let picture = if view.is_none() && base.is_untouched(crop, size) {
             // Shared, not copied: pixelations of a large picture are many.
             let shared = upright.take().unwrap_or_else(|| base.upright());
@@ -218,15 +233,19 @@ fn scale_all<'p, 'r, S: Sample>(
             // Each at its own size: a drawing has no pixels that could be scaled.
             let drawn = decode::svg::part(header, whole.stored, print.placement.crop, size)?;
             Arc::new(drawn.widened())
-        } else if let Some(larger) = larger {
-            Arc::new(scaled_as(&larger.picture, CropBox::of(larger.picture.size), size, linear))
+        } else if let Some(parent) = parent {
+            Arc::new(from_larger(&jobs[parent].picture, print))
         } else {
             Arc::new(base.print(crop, size, linear))
         };
-        made.push(Scaled { view: threshold, linear, crop, picture: Arc::clone(&picture) });
         jobs.push(Job { print, picture });
     }
     Ok(jobs)
+}
+
+/// `print` made from a larger one, `larger`.
+pub(super) fn from_larger<S: Sample>(larger: &Picture<S>, print: &PrintPlan<'_>) -> Picture<S> {
+    scaled_as(larger, CropBox::of(larger.size), print.placement.unturned(), print.is_linear())
 }
 
 /// The decoded picture, still as stored.
@@ -254,11 +273,16 @@ impl<S: Sample> Base<S> {
 
     /// `crop` of the seen picture at `size`, upright.
     fn print(&self, crop: CropBox, size: Size, linear: bool) -> Picture<S> {
-        let crop =
-            crop.before(self.orientation, self.stored).held(self.scale.denominator(), self.decoded.size);
+        let crop = held(crop, self.orientation, self.stored, self.scale);
         let stored_size = size.turned(self.orientation);
         scaled_as(&self.decoded, crop, stored_size, linear).turned(self.orientation)
     }
+}
+
+/// The part of the stored picture of `stored` pixels, decoded at `scale`, that
+/// is seen as `crop`.
+pub(super) fn held(crop: CropBox, orientation: Orientation, stored: Size, scale: Scale) -> CropBox {
+    crop.before(orientation, stored).held(scale.denominator(), scale.of_size(stored))
 }
 
 /// Scales codes, or the light that they stand for.

@@ -12,9 +12,12 @@ use crate::mosaic::{self, Mosaic};
 use crate::parallel::for_each;
 use crate::picture::{Layout, Picture};
 use crate::plan::geometry::{Rectangle, Size};
-use crate::plan::{Plan, PrintPlan, is_direct, planar_conversion, planar_print};
-use crate::planes::{CropBox, Orientation, Planes, Print, Subsampling, make_prints, to_webp_yuv420};
+use crate::plan::{Plan, PrintPlan, is_direct, planar_conversion};
+use crate::planes::{
+    CropBox, Decoded, Orientation, Planes, Print, Subsampling, make_prints, stream_prints, to_webp_yuv420,
+};
 use crate::recipe::{Format, Quality};
+use crate::source::Source;
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -34,13 +37,71 @@ pub(super) fn run(
     header: &Header<'_>,
     scale: Scale,
 ) -> Result<(), Error> {
-    let planes = jpeg::decode_planes(counter.source.bytes, header, scale, BUFFER.take())?;
+    let planes = jpeg::decode_planes(counter.source.bytes, header, scale, counter.threads, BUFFER.take())?;
+    of_whole(counter, plan, header, scale, planes)
+}
+
+/// Makes all prints of a picture that is not mosaicked or looked at, row by row
+/// while it is decoded.
+pub(super) fn flow(
+    counter: &Counter<'_>,
+    plan: &Plan<'_>,
+    header: &Header<'_>,
+    scale: Scale,
+) -> Result<(), Error> {
+    let source = counter.source;
+    counter.set_colour(&source.colour);
+    let conversion = planar_conversion(source, header);
+    let listed = plan.planar_prints(source);
+    let all: Vec<&PrintPlan<'_>> = plan.prints.iter().collect();
+    let done = |index: usize, planes: &Planes| turned(counter, all[index], planes, conversion.as_ref());
+    if let Some(scan) = jpeg::Scan::read(source.bytes, header)
+        && stream_prints(&scan, decoded(source, scale), &listed, counter.threads, &done)?
+    {
+        return Ok(());
+    }
+    // Damage that libjpeg may call harmless, but for which it holds all planes.
+    let rows = plan.memory.saturating_add(header.planes_memory(scale));
+    if rows > counter.limits.memory {
+        let detail = "its entropy-coded data are damaged, and it is too large to be held while libjpeg judges them; save it anew or raise limits.memory";
+        return Err(Error::Malformed { format: "JPEG", detail: detail.into() });
+    }
+    let planes = jpeg::decode_by_libjpeg(source.bytes, header, scale, BUFFER.take())?;
+    of_whole(counter, plan, header, scale, planes)
+}
+
+fn of_whole(
+    counter: &Counter<'_>,
+    plan: &Plan<'_>,
+    header: &Header<'_>,
+    scale: Scale,
+    planes: Planes,
+) -> Result<(), Error> {
     let done = prints(counter, plan, header, scale, &planes);
     let buffer = planes.into_buffer();
     if buffer.capacity() <= KEPT {
         BUFFER.set(buffer);
     }
     done
+}
+
+fn decoded(source: &Source<'_>, scale: Scale) -> Decoded {
+    let full = (source.stored.width, source.stored.height);
+    Decoded { full, scale, orientation: source.orientation }
+}
+
+/// One print, turned as its recipe asks.
+fn turned(
+    counter: &Counter<'_>,
+    print: &PrintPlan<'_>,
+    planes: &Planes,
+    conversion: Option<&Conversion<u8>>,
+) -> Result<(), Error> {
+    let conversion = conversion.filter(|_| !print.keeps_colour());
+    if print.placement.turn == Orientation::UPRIGHT {
+        return one(counter, print, planes, conversion);
+    }
+    one(counter, print, &planes.clone().oriented(print.placement.turn), conversion)
 }
 
 fn prints(
@@ -56,18 +117,13 @@ fn prints(
     let full = (source.stored.width, source.stored.height);
     let settled = settled(counter, plan, planes, scale, conversion.as_ref())?;
     let plan = settled.as_ref().unwrap_or(plan);
-    let (mosaics, resized): (Vec<&PrintPlan<'_>>, Vec<_>) =
-        plan.prints.iter().partition(|print| print.is_whole_mosaic(source.seen()));
-
-    let converts = |print: &PrintPlan<'_>| conversion.is_some() && !print.keeps_colour();
-    let listed: Vec<Print> = resized.iter().map(|print| planar_print(print, converts(print))).collect();
-    make_prints(planes, full, scale, source.orientation, &listed, counter.threads, &|index, planes| {
-        let print = resized[index];
-        let conversion = conversion.as_ref().filter(|_| converts(print));
-        if print.placement.turn == Orientation::UPRIGHT {
-            return one(counter, print, planes, conversion);
-        }
-        one(counter, print, &planes.clone().oriented(print.placement.turn), conversion)
+    let each = plan.prints.iter().zip(plan.planar_prints(source));
+    let (mosaics, resized): (Vec<_>, Vec<_>) =
+        each.partition(|(print, _)| print.is_whole_mosaic(source.seen()));
+    let mosaics: Vec<&PrintPlan<'_>> = mosaics.into_iter().map(|(print, _)| print).collect();
+    let (resized, listed): (Vec<&PrintPlan<'_>>, Vec<Print>) = resized.into_iter().unzip();
+    make_prints(planes, decoded(source, scale), &listed, counter.threads, &|index, planes| {
+        turned(counter, resized[index], planes, conversion.as_ref())
     })?;
 
     if mosaics.is_empty() {
@@ -102,9 +158,8 @@ fn settled<'r>(
     let seen = source.seen();
     let Size { width, height } = pixels::small_size(seen);
     let print = Print { crop: CropBox::of(seen), width, height, subsampling: Subsampling::S444 };
-    let full = (source.stored.width, source.stored.height);
     let found: Mutex<Option<Picture>> = Mutex::new(None);
-    make_prints(planes, full, scale, source.orientation, &[print], 1, &|_, planes| {
+    make_prints(planes, decoded(source, scale), &[print], 1, &|_, planes| {
         *found.lock().unwrap_or_else(PoisonError::into_inner) = Some(picture(planes)?);
         Ok(())
     })?;

@@ -130,6 +130,15 @@ impl<W: Weight> Axis<W> {
         self.windows[output].0 as usize
     }
 
+    /// Samples of the source that the outputs `which`, at least one, read.
+    pub(crate) fn reach(&self, which: Range<usize>) -> Range<usize> {
+        // A short stretch at the end of an axis may reach less far than its neighbour.
+        let windows = self.windows.get(which).unwrap_or(&[]);
+        let start = windows.iter().map(|&(start, _)| start).min().unwrap_or(0);
+        let end = windows.iter().map(|&(start, count)| start + count).max().unwrap_or(0);
+        self.reads.start + start as usize..self.reads.start + end as usize
+    }
+
     /// The weights of `output`, without zeros after them.
     pub(crate) fn weights(&self, output: usize) -> &[W] {
         &self.weights[output * self.taps..][..self.windows[output].1 as usize]

@@ -28,7 +28,7 @@ use std::ops::Range;
 pub(super) const MOST_STEP: f64 = 16.0;
 
 /// Output rows that are made at once.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 
 /// Columns whose rows are widened at once: two lines of the cache.
 const BLOCK: usize = 128;
@@ -44,69 +44,85 @@ type Lanes = [i16; LANES];
 pub(crate) struct Rows<'a> {
     /// Rows of `stride` samples.
     pub(crate) samples: &'a [u8],
+    /// The row of the source that is the first of them.
+    pub(crate) first: usize,
     /// Samples from one row to the next.
     pub(crate) stride: usize,
     /// Samples of a pixel.
     pub(crate) channels: usize,
 }
 
-/// Makes the output rows `which`, each at the start of `stride` samples of
-/// `target`.
-pub(super) fn resample(
-    source: Rows<'_>,
-    columns: &Axis<i16>,
-    rows: &Axis<i16>,
-    which: Range<usize>,
-    target: &mut [u8],
-    stride: usize,
-) {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(kernels) = avx2::Avx2::summon() {
-        return resample_by(kernels, source, (columns, rows), which, target, stride);
-    }
-    resample_by(Portable, source, (columns, rows), which, target, stride);
+/// What one resampling after another of the same axes needs: made once.
+pub(crate) struct Work<'a> {
+    columns: &'a Axis<i16>,
+    rows: &'a Axis<i16>,
+    across: Across<'a>,
+    wide: Vec<Line>,
+    turned: Vec<Lanes>,
 }
 
-/// [`resample`] by `kernels`.
-pub(super) fn resample_by(
-    kernels: impl Kernels,
-    source: Rows<'_>,
-    (columns, rows): (&Axis<i16>, &Axis<i16>),
-    which: Range<usize>,
-    target: &mut [u8],
-    stride: usize,
-) {
-    let channels = source.channels;
-    let skipped = columns.reads().start * channels;
-    let read = columns.reads().len() * channels;
-    if columns.is_copy() && rows.is_copy() {
-        let from = source.samples.chunks(source.stride).skip(rows.reads().start + which.start);
-        for (to, from) in target.chunks_mut(stride).zip(from).take(which.len()) {
-            to[..read].copy_from_slice(&from[skipped..skipped + read]);
-        }
-        return;
+impl<'a> Work<'a> {
+    pub(super) fn new(columns: &'a Axis<i16>, rows: &'a Axis<i16>, channels: usize) -> Self {
+        let across = Across::new(columns, channels);
+        // Zero weights read beyond the last sample.
+        let read = columns.reads().len() * channels;
+        let length = read.next_multiple_of(BLOCK) + columns.taps() * channels;
+        Self { columns, rows, across, wide: Vec::new(), turned: vec![[0; LANES]; length] }
     }
-    let across = Across::new(columns, channels);
-    let mut wide: Vec<Line> = Vec::new();
-    let mut mixed = [[0; BLOCK]; LANES];
-    // Zero weights read beyond the last sample.
-    let length = read.next_multiple_of(BLOCK) + columns.taps() * channels;
-    let mut turned = vec![[0; LANES]; length];
-    for (first, target) in which.clone().step_by(LANES).zip(target.chunks_mut(LANES * stride)) {
-        let made = first..which.end.min(first + LANES);
-        // A short stretch at the end of an axis may reach less far than its neighbour.
-        let start = made.clone().map(|y| rows.start(y)).min().unwrap_or(0);
-        let end = made.clone().map(|y| rows.start(y) + rows.weights(y).len()).max().unwrap_or(0);
-        wide.resize(end - start, [0; BLOCK]);
-        let from = (rows.reads().start + start) * source.stride + skipped;
-        for at in (0..read).step_by(BLOCK) {
-            kernels.widen(&source.samples[from + at..], source.stride, (read - at).min(BLOCK), &mut wide);
-            for (y, mixed) in made.clone().zip(&mut mixed) {
-                kernels.mix(&wide[rows.start(y) - start..], rows.weights(y), mixed);
-            }
-            kernels.turn(&mixed, &mut turned[at..at + BLOCK]);
+
+    /// Makes the output rows `which`, each at the start of `stride` samples of
+    /// `target`.
+    pub(super) fn resample(
+        &mut self,
+        source: Rows<'_>,
+        which: Range<usize>,
+        target: &mut [u8],
+        stride: usize,
+    ) {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(kernels) = avx2::Avx2::summon() {
+            return self.resample_by(kernels, source, which, target, stride);
         }
-        kernels.across(&across, &turned, target, stride, made.len());
+        self.resample_by(Portable, source, which, target, stride);
+    }
+
+    /// [`Work::resample`] by `kernels`.
+    pub(super) fn resample_by(
+        &mut self,
+        kernels: impl Kernels,
+        source: Rows<'_>,
+        which: Range<usize>,
+        target: &mut [u8],
+        stride: usize,
+    ) {
+        let Self { columns, rows, across, wide, turned } = self;
+        let channels = across.channels;
+        let skipped = columns.reads().start * channels;
+        let read = columns.reads().len() * channels;
+        if columns.is_copy() && rows.is_copy() {
+            let before = rows.reads().start + which.start - source.first;
+            let from = source.samples.chunks(source.stride).skip(before);
+            for (to, from) in target.chunks_mut(stride).zip(from).take(which.len()) {
+                to[..read].copy_from_slice(&from[skipped..skipped + read]);
+            }
+            return;
+        }
+        let mut mixed = [[0; BLOCK]; LANES];
+        for (first, target) in which.clone().step_by(LANES).zip(target.chunks_mut(LANES * stride)) {
+            let made = first..which.end.min(first + LANES);
+            let reads = rows.reach(made.clone());
+            wide.resize(reads.len(), [0; BLOCK]);
+            let from = (reads.start - source.first) * source.stride + skipped;
+            let start = reads.start - rows.reads().start;
+            for at in (0..read).step_by(BLOCK) {
+                kernels.widen(&source.samples[from + at..], source.stride, (read - at).min(BLOCK), wide);
+                for (y, mixed) in made.clone().zip(&mut mixed) {
+                    kernels.mix(&wide[rows.start(y) - start..], rows.weights(y), mixed);
+                }
+                kernels.turn(&mixed, &mut turned[at..at + BLOCK]);
+            }
+            kernels.across(across, turned, target, stride, made.len());
+        }
     }
 }
 

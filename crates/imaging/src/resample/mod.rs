@@ -8,11 +8,13 @@
 mod axis;
 mod fixed;
 pub(crate) mod float;
+mod growing;
 #[cfg(test)]
 pub(crate) mod tests;
 
 pub(crate) use axis::{Axis, Filter, Stretch};
 pub(crate) use fixed::Rows;
+pub(crate) use growing::{Growing, rows_wanted};
 
 use crate::picture::Layout;
 use crate::plan::geometry::Size;
@@ -44,13 +46,53 @@ impl Axes {
         }
     }
 
+    /// Output rows.
+    fn rows(&self) -> usize {
+        match self {
+            Self::Fixed { rows, .. } => rows.len(),
+            Self::Float { rows, .. } => rows.len(),
+        }
+    }
+
+    /// Rows of the source that the output rows `which`, at least one, are made of.
+    fn reach(&self, which: Range<usize>) -> Range<usize> {
+        match self {
+            Self::Fixed { rows, .. } => rows.reach(which),
+            Self::Float { rows, .. } => rows.reach(which),
+        }
+    }
+
     /// Makes the output rows `which` of `source`, each at the start of `stride`
     /// samples of `target`.
     pub(crate) fn resample(&self, source: Rows<'_>, which: Range<usize>, target: &mut [u8], stride: usize) {
+        self.work(source.channels).resample(source, which, target, stride);
+    }
+
+    /// What makes output rows of pixels of `channels` samples (1 or 3), as many
+    /// at a time as are wanted; [`TILE`] at least are best.
+    fn work(&self, channels: usize) -> Work<'_> {
+        match self {
+            Self::Fixed { columns, rows } => Work::Fixed(fixed::Work::new(columns, rows, channels)),
+            Self::Float { columns, rows } => Work::Float { columns, rows },
+        }
+    }
+}
+
+/// Output rows that are made at once.
+const TILE: usize = fixed::LANES;
+
+/// [`Axes`] at work.
+enum Work<'a> {
+    Fixed(fixed::Work<'a>),
+    Float { columns: &'a Axis<f32>, rows: &'a Axis<f32> },
+}
+
+impl Work<'_> {
+    /// Makes the output rows `which` of `source`, each at the start of `stride`
+    /// samples of `target`.
+    fn resample(&mut self, source: Rows<'_>, which: Range<usize>, target: &mut [u8], stride: usize) {
         let (columns, rows) = match self {
-            Self::Fixed { columns, rows } => {
-                return fixed::resample(source, columns, rows, which, target, stride);
-            }
+            Self::Fixed(work) => return work.resample(source, which, target, stride),
             Self::Float { columns, rows } => (columns, rows),
         };
         let channels = source.channels;
@@ -62,7 +104,7 @@ impl Axes {
             which,
             channels,
             |y, row| {
-                let samples = &source.samples[y * source.stride + skipped..][..row.len()];
+                let samples = &source.samples[(y - source.first) * source.stride + skipped..][..row.len()];
                 row.iter_mut().zip(samples).for_each(|(to, &from)| *to = f32::from(from));
             },
             |y, outputs| {

@@ -77,7 +77,8 @@ fn both_arithmetics_are_the_definition() {
             let samples = noise(from.pixels() as usize * channels);
             let exact: Vec<f64> = samples.iter().map(|&v| f64::from(v)).collect();
             let wanted = by_definition(&exact, from, to, channels);
-            let source = Rows { samples: &samples, stride: from.width as usize * channels, channels };
+            let source =
+                Rows { samples: &samples, first: 0, stride: from.width as usize * channels, channels };
             let (columns, rows) = (whole(from.width, to.width), whole(from.height, to.height));
             let stride = to.width as usize * channels;
             let made = |axes: &Axes| {
@@ -108,14 +109,13 @@ fn every_processor_makes_the_same_samples() {
         let samples = noise(from.pixels() as usize * channels);
         let columns = Axis::<i16>::new(Filter::Lanczos3, &whole(from.width, to.width), from.width);
         let rows = Axis::<i16>::new(Filter::Lanczos3, &whole(from.height, to.height), from.height);
-        let source = Rows { samples: &samples, stride: from.width as usize * channels, channels };
+        let source = Rows { samples: &samples, first: 0, stride: from.width as usize * channels, channels };
         let stride = to.width as usize * channels;
         let mut made = vec![0; to.pixels() as usize * channels];
-        fixed::resample(source, &columns, &rows, 0..to.height as usize, &mut made, stride);
+        let mut work = fixed::Work::new(&columns, &rows, channels);
+        work.resample(source, 0..to.height as usize, &mut made, stride);
         let mut portable = vec![0; made.len()];
-        let axes = (&columns, &rows);
-        let rows = 0..to.height as usize;
-        fixed::resample_by(fixed::Portable, source, axes, rows, &mut portable, stride);
+        work.resample_by(fixed::Portable, source, 0..to.height as usize, &mut portable, stride);
         assert_eq!(made, portable, "{from:?} to {to:?}");
     }
 }
@@ -137,7 +137,7 @@ fn whatever_is_flat_stays_so() {
             for value in (0..=255).step_by(3) {
                 let samples = vec![value; 90 * 70];
                 let mut target = vec![!value; width * height];
-                let source = Rows { samples: &samples, stride: 90, channels: 1 };
+                let source = Rows { samples: &samples, first: 0, stride: 90, channels: 1 };
                 axes.resample(source, 0..height, &mut target, width);
                 assert!(target.iter().all(|&v| v == value), "{value}, {columns:?}, {rows:?}");
             }
@@ -153,17 +153,28 @@ fn rows_made_in_parts_are_the_rows_made_at_once() {
     for (length, from_length) in [(60, 239.0), (20, 230.0)] {
         let rest = Stretch { length: 1, from: from_length, from_length: 240.0 - from_length };
         let rows = [Stretch { length, from: 0.0, from_length }, rest];
-        let axes = Axes::new(Filter::Lanczos3, &whole(130, 70), &rows, from);
-        let source = Rows { samples: &samples, stride: 130, channels: 1 };
-        let height = length as usize + 1;
-        let mut once = vec![0; 70 * height];
-        axes.resample(source, 0..height, &mut once, 70);
-        let mut parts = vec![0; once.len()];
-        for first in (0..height).step_by(7) {
-            let end = height.min(first + 7);
-            axes.resample(source, first..end, &mut parts[first * 70..end * 70], 70);
+        let both = |columns: &[Stretch], rows: &[Stretch]| Axes::Float {
+            columns: Axis::new(Filter::Lanczos3, columns, from.width),
+            rows: Axis::new(Filter::Lanczos3, rows, from.height),
+        };
+        let columns = whole(130, 70);
+        for axes in [Axes::new(Filter::Lanczos3, &columns, &rows, from), both(&columns, &rows)] {
+            let source = Rows { samples: &samples, first: 0, stride: 130, channels: 1 };
+            let height = length as usize + 1;
+            let mut once = vec![0; 70 * height];
+            axes.resample(source, 0..height, &mut once, 70);
+            let mut parts = vec![0; once.len()];
+            let mut work = axes.work(1);
+            for first in (0..height).step_by(7) {
+                let end = height.min(first + 7);
+                // No more of the source than it says.
+                let reach = axes.reach(first..end);
+                let rows = &samples[reach.start * 130..reach.end * 130];
+                let source = Rows { samples: rows, first: reach.start, stride: 130, channels: 1 };
+                work.resample(source, first..end, &mut parts[first * 70..end * 70], 70);
+            }
+            assert_eq!(once, parts);
         }
-        assert_eq!(once, parts);
     }
 }
 

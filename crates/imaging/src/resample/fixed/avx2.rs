@@ -1,6 +1,7 @@
 //! The kernels of `fixed` for processors with AVX2.
 
 use super::{Across, Kernels, LANES, Lanes, Line, Portable};
+use crate::lanes::riffled;
 use archmage::prelude::*;
 
 /// The proof that this processor has AVX2.
@@ -58,29 +59,6 @@ fn mix(_: X64V3Token, wide: &[Line], weights: &[i16], mixed: &mut Line) {
             _mm256_storeu_si256(to, sum);
         }
     }
-}
-
-/// Eight rows of eight samples turned over, in both halves of the vectors.
-///
-/// Riffling the first half of the samples with the second takes the topmost bit
-/// of a sample's place to the bottom: three times, and row and column have
-/// changed places.
-#[rite(v3, import_intrinsics)]
-fn riffled(mut v: [__m256i; 8]) -> [__m256i; 8] {
-    for _ in 0..3 {
-        let [a, b, c, d, e, f, g, h] = v;
-        v = [
-            _mm256_unpacklo_epi16(a, e),
-            _mm256_unpackhi_epi16(a, e),
-            _mm256_unpacklo_epi16(b, f),
-            _mm256_unpackhi_epi16(b, f),
-            _mm256_unpacklo_epi16(c, g),
-            _mm256_unpackhi_epi16(c, g),
-            _mm256_unpacklo_epi16(d, h),
-            _mm256_unpackhi_epi16(d, h),
-        ];
-    }
-    v
 }
 
 /// Turns a block over.

@@ -1,0 +1,185 @@
+//! What the markers before a baseline scan say about how to read it: sampling,
+//! quantization and Huffman tables, the restart interval (ITU-T T.81 annex B).
+//!
+//! Refuses, by `None`, whatever is out of the ordinary in the least: arithmetic
+//! or progressive coding, several scans, bytes between segments. libjpeg knows
+//! what may be made of it.
+
+use super::huffman::Table;
+use crate::jpeg::{Color, Header, Scale};
+use crate::planes::Shape;
+
+/// The order in which a block's coefficients are coded (T.81 figure A.6). The
+/// decoder masks its index, hence 64.
+pub(super) const ZIGZAG: [u8; 64] = [
+    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
+    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
+    46, 53, 60, 61, 54, 47, 55, 62, 63,
+];
+
+/// A component of the scan.
+#[derive(Debug, Clone)]
+pub(super) struct Component {
+    /// Columns and rows of blocks in an MCU.
+    pub(super) across: usize,
+    pub(super) down: usize,
+    /// Steps of quantization, row by row.
+    pub(super) quantization: [i16; 64],
+    /// Which of [`Scan::dc`] and [`Scan::ac`].
+    pub(super) dc: usize,
+    pub(super) ac: usize,
+}
+
+/// A baseline picture of one scan, ready to be decoded.
+#[derive(Debug)]
+pub(crate) struct Scan<'a> {
+    /// What follows the header of the scan.
+    pub(super) data: &'a [u8],
+    pub(super) components: Vec<Component>,
+    pub(super) dc: [Option<Table>; 4],
+    pub(super) ac: [Option<Table>; 4],
+    /// MCUs between restart markers; 0 for none.
+    pub(super) restart: u32,
+    /// Columns and rows of MCUs.
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+    /// The picture at full size.
+    shape: Shape,
+}
+
+impl<'a> Scan<'a> {
+    /// The scan of a picture whose `header` was read from the same `bytes`;
+    /// `None` where it is not plain baseline.
+    pub(crate) fn read(bytes: &'a [u8], header: &Header<'_>) -> Option<Self> {
+        let subsampling = header.subsampling?;
+        if header.progressive || !matches!(header.color, Color::Gray | Color::YCbCr) {
+            return None;
+        }
+        let mut found = Found::default();
+        let mut rest = bytes.strip_prefix(&[0xff, 0xd8])?;
+        loop {
+            let [0xff, marker, after @ ..] = rest else { return None };
+            if *marker == 0xff {
+                rest = &rest[1..];
+                continue;
+            }
+            let (&[high, low], _) = after.split_first_chunk()?;
+            let (segment, next) = after.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
+            let payload = segment.get(2..)?;
+            rest = next;
+            match marker {
+                0xc0 | 0xc1 => found.frame = payload.get(6..)?,
+                0xc4 => found.huffman(payload)?,
+                0xdb => found.quantization(payload)?,
+                0xdd => found.restart = u32::from(u16::from_be_bytes(payload.try_into().ok()?)),
+                0xda => {
+                    break found.scan(payload, rest, Shape::new(header.width, header.height, subsampling));
+                }
+                // Other frames, other codes, and what has no segment.
+                0x00..=0xbf | 0xc2..=0xdf => return None,
+                _ => {}
+            }
+        }
+    }
+
+    /// The planes that decoding at `scale` gives.
+    pub(crate) const fn shape(&self, scale: Scale) -> Shape {
+        let Shape { width, height, subsampling } = self.shape;
+        Shape::new(scale.of(width), scale.of(height), subsampling)
+    }
+}
+
+#[derive(Default)]
+struct Found<'a> {
+    /// The components of the frame header.
+    frame: &'a [u8],
+    quantization: [Option<[i16; 64]>; 4],
+    dc: [Option<Table>; 4],
+    ac: [Option<Table>; 4],
+    restart: u32,
+}
+
+impl<'a> Found<'a> {
+    /// T.81 B.2.4.1.
+    fn quantization(&mut self, mut payload: &[u8]) -> Option<()> {
+        while let [kind, rest @ ..] = payload {
+            let wide = match kind >> 4 {
+                0 => false,
+                1 => true,
+                _ => return None,
+            };
+            let (steps, rest) = rest.split_at_checked(if wide { 128 } else { 64 })?;
+            payload = rest;
+            let mut table = [0; 64];
+            for (index, &place) in ZIGZAG.iter().enumerate() {
+                let step = if wide {
+                    u16::from_be_bytes([steps[2 * index], steps[2 * index + 1]])
+                } else {
+                    steps[index].into()
+                };
+                // 8-bit pictures have no use for more, and it would not fit in the arithmetic.
+                table[usize::from(place)] = i16::try_from(step).ok().filter(|&step| step > 0)?;
+            }
+            *self.quantization.get_mut(usize::from(kind & 15))? = Some(table);
+        }
+        Some(())
+    }
+
+    /// T.81 B.2.4.2.
+    fn huffman(&mut self, mut payload: &[u8]) -> Option<()> {
+        while let [kind, rest @ ..] = payload {
+            let (counts, rest) = rest.split_first_chunk::<16>()?;
+            let total = counts.iter().map(|&count| usize::from(count)).sum();
+            let (symbols, rest) = rest.split_at_checked(total)?;
+            payload = rest;
+            let tables = match kind >> 4 {
+                0 => &mut self.dc,
+                1 => &mut self.ac,
+                _ => return None,
+            };
+            let table = Table::new(counts, symbols, kind >> 4 == 0)?;
+            *tables.get_mut(usize::from(kind & 15))? = Some(table);
+        }
+        Some(())
+    }
+
+    /// T.81 B.2.3: the scan of all components, in the order of the frame.
+    fn scan(self, payload: &[u8], data: &'a [u8], shape: Shape) -> Option<Scan<'a>> {
+        let planes = shape.subsampling.planes();
+        let frame = self.frame.as_chunks::<3>().0;
+        let [count, rest @ ..] = payload else { return None };
+        let (chosen, [0, 63, 0]) = rest.split_at_checked(2 * planes)? else { return None };
+        if usize::from(*count) != planes || frame.len() != planes {
+            return None;
+        }
+        let alone = planes == 1;
+        let mut components = Vec::with_capacity(planes);
+        for (&[id, factors, quantization], &[chosen, tables]) in frame.iter().zip(chosen.as_chunks::<2>().0) {
+            if chosen != id {
+                return None;
+            }
+            let component = Component {
+                // A component alone is coded block by block, whatever its factors.
+                across: if alone { 1 } else { usize::from(factors >> 4) },
+                down: if alone { 1 } else { usize::from(factors & 15) },
+                quantization: (*self.quantization.get(usize::from(quantization))?)?,
+                dc: usize::from(tables >> 4),
+                ac: usize::from(tables & 15),
+            };
+            self.dc.get(component.dc)?.as_ref()?;
+            self.ac.get(component.ac)?.as_ref()?;
+            components.push(component);
+        }
+        let (x, y) = shape.subsampling.factors();
+        Some(Scan {
+            data,
+            components,
+            dc: self.dc,
+            ac: self.ac,
+            restart: self.restart,
+            columns: shape.width.div_ceil(8 * x) as usize,
+            rows: shape.height.div_ceil(8 * y) as usize,
+            shape,
+        })
+    }
+}

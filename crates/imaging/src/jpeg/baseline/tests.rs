@@ -1,0 +1,104 @@
+//! The samples are libjpeg's, and what is not sound is left to it.
+
+use super::*;
+use crate::jpeg::tests::{jpeg, noisy, progressive};
+use crate::jpeg::{Header, decode_by_libjpeg, header};
+use crate::planes::{Planes, Subsampling};
+
+const EVERY: [Subsampling; 7] = [
+    Subsampling::Gray,
+    Subsampling::S444,
+    Subsampling::S422,
+    Subsampling::S420,
+    Subsampling::S440,
+    Subsampling::S411,
+    Subsampling::S441,
+];
+
+fn decoded(bytes: &[u8], header: &Header<'_>, scale: Scale, threads: usize) -> Option<Planes> {
+    let scan = Scan::read(bytes, header)?;
+    let shape = scan.shape(scale);
+    let mut planes = Planes::uninitialised(shape.width, shape.height, shape.subsampling, Vec::new());
+    let mut window = scan.window(scale, [0; 3]);
+    let mut settle = |window: &mut Window| {
+        window.settle(&mut planes);
+        Ok(())
+    };
+    scan.decode(scale, threads, &mut window, &mut settle).unwrap().then_some(planes)
+}
+
+#[test]
+fn every_sampling_scale_and_size_is_what_libjpeg_makes_of_it() {
+    for subsampling in EVERY {
+        for (width, height) in [(1, 1), (7, 9), (33, 17), (64, 64), (99, 130), (257, 31)] {
+            for quality in [35, 85, 100] {
+                let bytes = noisy(width, height, quality, subsampling);
+                let header = header(&bytes).unwrap();
+                for (scale, threads) in Scale::ALL.into_iter().flat_map(|scale| [(scale, 1), (scale, 2)]) {
+                    let ours = decoded(&bytes, &header, scale, threads).unwrap();
+                    let theirs = decode_by_libjpeg(&bytes, &header, scale, Vec::new()).unwrap();
+                    for index in 0..subsampling.planes() {
+                        let (ours, theirs) = (ours.plane(index), theirs.plane(index));
+                        for row in 0..ours.height {
+                            assert_eq!(
+                                ours.row(row),
+                                theirs.row(row),
+                                "{subsampling:?} {width} × {height} {scale:?} plane {index} row {row}"
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// 150 × 90 pixels, noise, 4:2:0, a restart marker after each three MCUs; by
+/// Pillow, `quality=80, restart_marker_blocks=3`.
+const RESTARTS: &[u8] = include_bytes!("restarts.jpg");
+
+#[test]
+fn restart_markers_are_followed_and_missed() {
+    let header = header(RESTARTS).unwrap();
+    let theirs = decode_by_libjpeg(RESTARTS, &header, Scale::Full, Vec::new()).unwrap();
+    assert_eq!(decoded(RESTARTS, &header, Scale::Full, 2), Some(theirs));
+    // The first marker with the number of another.
+    let mut wrong = RESTARTS.to_vec();
+    let at = memchr::memmem::find(RESTARTS, &[0xff, 0xd0]).unwrap();
+    wrong[at + 1] = 0xd3;
+    assert_eq!(decoded(&wrong, &header, Scale::Full, 2), None);
+}
+
+#[test]
+fn what_is_not_plain_and_sound_is_left_to_libjpeg() {
+    let whole = jpeg(120, 90, Subsampling::S420);
+    let header_of = |bytes: &[u8]| header(bytes).map(|header| Scan::read(bytes, &header).is_some());
+    assert_eq!(header_of(&whole), Ok(true));
+    assert_eq!(header_of(&progressive(120, 90)), Ok(false));
+    let scanned = memchr::memmem::find(&whole, &[0xff, 0xda]).unwrap() + 14;
+    for end in (scanned..whole.len()).step_by(37) {
+        let header = header(&whole[..end]).unwrap();
+        for threads in [1, 2] {
+            assert_eq!(decoded(&whole[..end], &header, Scale::Full, threads), None, "{end}");
+        }
+    }
+    let mut longer = whole[..whole.len() - 2].to_vec();
+    longer.extend([0x12, 0x34, 0x56, 0xff, 0xd9]);
+    assert_eq!(decoded(&longer, &header(&longer).unwrap(), Scale::Full, 2), None);
+}
+
+#[test]
+fn an_error_of_who_gets_the_rows_ends_it() {
+    let bytes = noisy(64, 640, 80, Subsampling::S444);
+    let header = header(&bytes).unwrap();
+    let scan = Scan::read(&bytes, &header).unwrap();
+    for threads in [1, 2] {
+        let mut calls = 0;
+        let mut window = scan.window(Scale::Full, [0; 3]);
+        let result = scan.decode(Scale::Full, threads, &mut window, &mut |_| {
+            calls += 1;
+            if calls == 3 { Err(crate::jpeg::malformed("enough")) } else { Ok(()) }
+        });
+        assert!(result.is_err() && calls == 3);
+    }
+}
