@@ -204,7 +204,9 @@ pub(crate) fn rows<'a>(
     let inverted = header.photometric == Photometric::WhiteIsZero;
     let mut hand_on = |mut samples: Vec<u8>| {
         if inverted {
-            samples.iter_mut().for_each(|sample| *sample = 255 - *sample);
+            for sample in &mut samples {
+                *sample = 255 - *sample;
+            }
         }
         outlet(Coming::Rows(samples))
     };

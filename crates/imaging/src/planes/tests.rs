@@ -194,20 +194,21 @@ fn prints_made_while_rows_come_are_those_of_the_whole_picture() {
         ];
         for (scale, threads) in [(Scale::Full, 1), (Scale::Full, 3), (Scale::Half, 2), (Scale::Eighth, 2)] {
             let decoded = Decoded { full: (290, 333), scale, orientation };
-            let made = |make: &dyn Fn(&(dyn Fn(usize, &Planes) -> Result<(), Error> + Sync))| {
-                let made = Mutex::new(Vec::new());
-                make(&|index, planes| {
-                    made.lock().unwrap().push((index, planes.clone()));
-                    Ok(())
-                });
+            let planes = jpeg::decode_planes(&bytes, &header, scale, 1, Vec::new()).unwrap();
+            let (at_once, flowing) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+            let keep = |made: &Mutex<Vec<(usize, Planes)>>, index, planes: &Planes| {
+                made.lock().unwrap().push((index, planes.clone()));
+                Ok(())
+            };
+            make_prints(&planes, decoded, &prints, threads, &|index, planes| keep(&at_once, index, planes))
+                .unwrap();
+            let done = |index: usize, planes: &Planes| keep(&flowing, index, planes);
+            assert!(stream_prints(&scan, decoded, &prints, threads, &done).unwrap());
+            let [at_once, flowing] = [at_once, flowing].map(|made| {
                 let mut made = made.into_inner().unwrap();
                 made.sort_by_key(|(index, _)| *index);
                 made
-            };
-            let planes = jpeg::decode_planes(&bytes, &header, scale, 1, Vec::new()).unwrap();
-            let at_once = made(&|done| make_prints(&planes, decoded, &prints, threads, done).unwrap());
-            let flowing =
-                made(&|done| assert!(stream_prints(&scan, decoded, &prints, threads, done).unwrap()));
+            });
             assert_eq!(at_once.len(), prints.len());
             assert!(at_once == flowing, "{orientation:?} {scale:?}");
         }

@@ -83,12 +83,11 @@ pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Resul
     let mut finished = flow.prints.into_iter().map(|print| print.finished(source.layout));
     let mut jobs: Vec<Job<'_, '_, u8>> = Vec::with_capacity(order.len());
     for (print, parent) in order.iter().zip(parents) {
-        let picture = match parent {
-            Some(parent) => pixels::from_larger(&jobs[parent].picture, print),
-            None => {
-                let missing = || Error::Codec { format: "print", detail: "a print was not made".into() };
-                finished.next().ok_or_else(missing)?.turned(source.orientation)
-            }
+        let picture = if let Some(parent) = parent {
+            pixels::from_larger(&jobs[parent].picture, print)
+        } else {
+            let missing = || Error::Codec { format: "print", detail: "a print was not made".into() };
+            finished.next().ok_or_else(missing)?.turned(source.orientation)
         };
         jobs.push(Job { print, picture: Arc::new(picture) });
     }
@@ -151,5 +150,138 @@ impl<'a> Unfinished<'a> {
 
     fn finished(self, layout: Layout) -> Picture<u8> {
         Picture::new(self.size, layout, self.pixels)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::jpeg;
+    use crate::plan::Route;
+    use crate::recipe::Recipe;
+    use crate::render::Rendition;
+    use crate::resample::tests::noise;
+    use crate::source::Source;
+    use std::sync::Mutex;
+
+    const RECIPE: &str = r#"
+        [[output]]
+        key = "whole-{key}"
+        format = "png"
+        [[output]]
+        key = "half-{key}"
+        format = "png"
+        resize = { width = 60 }
+        [[output]]
+        key = "small-{key}"
+        format = "png"
+        resize = { width = 17 }
+        [[output]]
+        key = "square-{key}"
+        format = "jpeg"
+        resize = { width = 40, height = 40, fit = "cover" }
+    "#;
+
+    fn png(size: Size, colour: png::ColorType, depth: png::BitDepth) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, size.width, size.height);
+        encoder.set_color(colour);
+        encoder.set_depth(depth);
+        let wide = if depth == png::BitDepth::Sixteen { 2 } else { 1 };
+        let samples = noise(size.pixels() as usize * colour.samples() * wide);
+        encoder.write_header().unwrap().write_image_data(&samples).unwrap();
+        bytes
+    }
+
+    /// Uncompressed, one strip of 7 rows after another.
+    fn tiff(size: Size, inverted: bool, orientation: u16) -> Vec<u8> {
+        let samples = noise(size.pixels() as usize);
+        let strips = size.height.div_ceil(7);
+        let mut bytes = b"II*\0\x08\0\0\0\x09\0".to_vec();
+        let after = 8 + 2 + 9 * 12 + 4;
+        let starts = after + 4 * strips;
+        let data = after + 8 * strips;
+        let mut entry = |tag: u16, kind: u16, count: u32, value: u32| {
+            bytes.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
+            bytes.extend([count.to_le_bytes(), value.to_le_bytes()].concat());
+        };
+        entry(256, 4, 1, size.width);
+        entry(257, 4, 1, size.height);
+        entry(258, 3, 1, 8);
+        entry(259, 3, 1, 1);
+        entry(262, 3, 1, u32::from(!inverted));
+        entry(273, 4, strips, starts);
+        entry(274, 3, 1, u32::from(orientation));
+        entry(278, 4, 1, 7);
+        entry(279, 4, strips, after);
+        bytes.extend([0; 4]);
+        let rows = |strip: u32| 7.min(size.height - strip * 7);
+        bytes.extend((0..strips).flat_map(|strip| (rows(strip) * size.width).to_le_bytes()));
+        bytes.extend((0..strips).flat_map(|strip| (data + strip * 7 * size.width).to_le_bytes()));
+        bytes.extend(samples);
+        bytes
+    }
+
+    fn made(picture: &[u8], recipe: &Recipe, scale: Scale, threads: usize, flows: bool) -> Vec<Rendition> {
+        let limits = Limits { threads, ..recipe.limits };
+        let source = Source::read(picture, &limits).unwrap();
+        let plan = Plan::new(&source, "a.png", recipe, &limits).unwrap();
+        assert!(plan.flows && matches!(plan.route, Route::Pixels(_)));
+        let made = Mutex::new(Vec::new());
+        let sink = |rendition| made.lock().unwrap().push(rendition);
+        let counter = Counter::new(&source, "a.png", recipe, &limits, &sink, &|| false);
+        if flows { run(&counter, &plan, scale) } else { pixels::run(&counter, &plan, scale) }.unwrap();
+        let mut made = made.into_inner().unwrap();
+        made.sort_by_key(|rendition| rendition.output);
+        made
+    }
+
+    #[test]
+    fn prints_made_while_rows_come_are_those_of_the_whole_picture() {
+        let recipe = Recipe::parse(RECIPE).unwrap();
+        let size = Size::new(121, 230);
+        let mut pictures = vec![
+            png(size, png::ColorType::Rgb, png::BitDepth::Eight),
+            png(size, png::ColorType::Grayscale, png::BitDepth::Eight),
+        ];
+        pictures.extend([1, 3, 6, 7].map(|orientation| tiff(size, orientation == 7, orientation)));
+        for (at, picture) in pictures.iter().enumerate() {
+            for (scale, threads) in [(Scale::Full, 1), (Scale::Full, 3), (Scale::Half, 2)] {
+                let flowing = made(picture, &recipe, scale, threads, true);
+                assert_eq!(flowing.len(), 4);
+                assert_eq!(flowing, made(picture, &recipe, scale, threads, false), "{at} {scale:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_that_is_cut_off_has_no_prints() {
+        let recipe = Recipe::parse(RECIPE).unwrap();
+        let size = Size::new(121, 2300);
+        let png = png(size, png::ColorType::Rgb, png::BitDepth::Eight);
+        let tiff = tiff(size, false, 1);
+        for cut in [&png[..png.len() * 9 / 10], &tiff[..tiff.len() - 121]] {
+            for threads in [1, 2] {
+                let limits = Limits { threads, ..recipe.limits };
+                let result = crate::render(cut, "a.png", &recipe, &limits, &|_| panic!("handed over"));
+                assert!(matches!(result, Err(Error::Malformed { .. })), "{result:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn memory_does_not_grow_with_height() {
+        let recipe = "[[output]]\nkey = \"{key}\"\nformat = \"jpeg\"\nresize = { width = 50, height = 50, fit = \"cover\" }";
+        let recipe = Recipe::parse(recipe).unwrap();
+        let needed = |picture: Vec<u8>| {
+            crate::predict(&picture, "a.png", &recipe, &recipe.limits).unwrap() - picture.len() as u64
+        };
+        let png = |height| needed(png(Size::new(700, height), png::ColorType::Rgb, png::BitDepth::Eight));
+        assert!(png(2000) < png(1000) + 4096);
+        let tiff = |height| needed(tiff(Size::new(700, height), false, 1));
+        assert!(tiff(2000) < tiff(1000) + 4096);
+        let jpeg = |height| needed(jpeg::tests::noisy(700, height, 50, Subsampling::S420));
+        assert!(jpeg(2000) < jpeg(1000) + 4096);
     }
 }

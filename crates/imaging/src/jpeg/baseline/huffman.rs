@@ -295,9 +295,10 @@ impl Cursor {
     #[inline(always)]
     pub(super) fn refill(&mut self, plain: &[u8]) -> Option<()> {
         let next = plain.get(self.at..)?.first_chunk::<8>()?;
+        // As many bytes as fit: the count becomes 56 and what it was above a multiple of 8.
         self.buffer |= u64::from_be_bytes(*next) >> self.count;
         self.at += ((63 - self.count) >> 3) as usize;
-        self.count |= 56;
+        self.count |= 0b11_1000;
         Some(())
     }
 
@@ -375,17 +376,17 @@ mod tests {
     #[test]
     fn a_look_has_two_values_where_both_are_whole() {
         let table = unary(&[0x01, 0x00, 0x12, 0x05], false).unwrap();
-        let pair = |bits: u32| {
-            let pair = table.pairs[bits as usize];
+        let pair = |bits: &str| {
+            let pair = table.pairs[usize::from_str_radix(&bits.replace(' ', ""), 2).unwrap()];
             (pair.total(), pair.steps(), pair.values())
         };
-        assert_eq!(pair(0b01_00_1111_11), (4, [1, 1], [1, -1]));
-        assert_eq!(pair(0b01_10_0000_00), (4, [1, END], [1, 0]));
-        assert_eq!(pair(0b10_01_0000_00), (2, [END, 0], [0, 0]), "what follows is another block");
-        assert_eq!(pair(0b01_110_00_111), (7, [1, 2], [1, -3]));
-        assert_eq!(pair(0b00_1110_1010), (2, [1, 0], [-1, -1]), "five bits of the second are not all there");
-        assert_eq!(pair(0b1110_10101_0), (9, [1, 0], [21, 21]));
-        assert_eq!(pair(0b1111_0000_00), (0, [0, 0], [0, 0]), "no code");
+        assert_eq!(pair("01 00 111111"), (4, [1, 1], [1, -1]));
+        assert_eq!(pair("01 10 000000"), (4, [1, END], [1, 0]));
+        assert_eq!(pair("10 01 000000"), (2, [END, 0], [0, 0]), "what follows is another block");
+        assert_eq!(pair("01 11000 111"), (7, [1, 2], [1, -3]));
+        assert_eq!(pair("00 11101010"), (2, [1, 0], [-1, -1]), "five bits of the second are not all there");
+        assert_eq!(pair("111010101 0"), (9, [1, 0], [21, 21]));
+        assert_eq!(pair("1111000000"), (0, [0, 0], [0, 0]), "no code");
     }
 
     #[test]

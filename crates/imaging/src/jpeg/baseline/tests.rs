@@ -4,6 +4,7 @@ use super::*;
 use crate::jpeg::tests::{jpeg, noisy, progressive};
 use crate::jpeg::{Header, decode_by_libjpeg, header};
 use crate::planes::{Planes, Subsampling};
+use proptest::prelude::*;
 
 const EVERY: [Subsampling; 7] = [
     Subsampling::Gray,
@@ -100,5 +101,28 @@ fn an_error_of_who_gets_the_rows_ends_it() {
             if calls == 3 { Err(crate::jpeg::malformed("enough")) } else { Ok(()) }
         });
         assert!(result.is_err() && calls == 3);
+    }
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_sound_that_libjpeg_refuses(
+        damage in proptest::collection::vec(any::<(u16, u8)>(), 1..4),
+        restarted in any::<bool>(),
+    ) {
+        let mut bytes = if restarted { RESTARTS.to_vec() } else { noisy(70, 50, 60, Subsampling::S420) };
+        for (at, value) in damage {
+            let length = bytes.len();
+            bytes[usize::from(at) % length] = value;
+        }
+        // A damaged size may ask for a large picture: that is the caller's to check.
+        if let Ok(header) = header(&bytes)
+            && u64::from(header.width) * u64::from(header.height) < 1_000_000
+            && let Some(ours) = decoded(&bytes, &header, Scale::Full, 1)
+        {
+            let theirs = decode_by_libjpeg(&bytes, &header, Scale::Full, Vec::new());
+            // Not the samples: values that no encoder writes overflow in different ways.
+            prop_assert_eq!(theirs.map(|planes| planes.shape()), Ok(ours.shape()));
+        }
     }
 }
