@@ -168,9 +168,9 @@ impl<'r> Plan<'r> {
             Self { prints, route: Route::Pixels(Scale::Full), flows: false, depth: Depth::Eight, memory: 0 };
         distinct_keys(&plan.prints)?;
         plan.route = route(source, &plan.prints);
+        plan.depth = plan.prints.iter().map(|print| print.depth).max().unwrap_or(Depth::Eight);
         plan.flows =
             planes::first_hand(&plan.planar_prints(source)).len() <= FLOWING && plan.can_flow(source);
-        plan.depth = plan.prints.iter().map(|print| print.depth).max().unwrap_or(Depth::Eight);
         plan.memory = memory(source, recipe, &plan, limits.threads);
         if plan.memory > limits.memory && !plan.flows && plan.can_flow(source) {
             plan.flows = true;

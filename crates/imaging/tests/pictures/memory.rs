@@ -70,7 +70,7 @@ fn pictures(folder: &Path) -> Vec<PathBuf> {
         ("made.jxl", print(&photo, "format = \"jxl\"\neffort = 0\nresize = { width = 2000 }")),
         ("made.bmp", bmp(&rgb, 2000)),
         ("made.qoi", qoi(&rgb, 2000)),
-        ("made.tif", tiff(&rgb, 2000)),
+        ("made.tif", tiff(&rgb, 2000, 3)),
     ] {
         let path = folder.join(name);
         std::fs::write(&path, bytes).unwrap();
@@ -140,20 +140,25 @@ fn qoi(rgb: &[u8], width: usize) -> Vec<u8> {
     out
 }
 
-/// An uncompressed TIFF of one strip.
-fn tiff(rgb: &[u8], width: usize) -> Vec<u8> {
-    let height = (rgb.len() / 3 / width) as u32;
-    let entries: [(u16, u16, u32, u32); 9] = [
+/// An uncompressed TIFF of one strip, of three samples a pixel or four.
+fn tiff(samples: &[u8], width: usize, channels: u32) -> Vec<u8> {
+    let height = (samples.len() / channels as usize / width) as u32;
+    let mut entries: Vec<(u16, u16, u32, u32)> = vec![
         (256, 4, 1, width as u32),
         (257, 4, 1, height),
         (258, 3, 1, 8),
         (259, 3, 1, 1),
         (262, 3, 1, 2),
-        (273, 4, 1, 8 + 2 + 9 * 12 + 4),
-        (277, 3, 1, 3),
+        (273, 4, 1, 0),
+        (277, 3, 1, channels),
         (278, 4, 1, height),
-        (279, 4, 1, rgb.len() as u32),
+        (279, 4, 1, samples.len() as u32),
     ];
+    if channels == 4 {
+        // Straight alpha.
+        entries.push((338, 3, 1, 2));
+    }
+    entries[5].3 = 8 + 2 + entries.len() as u32 * 12 + 4;
     let mut out = b"II*\0\x08\0\0\0".to_vec();
     out.extend((entries.len() as u16).to_le_bytes());
     for (tag, kind, count, value) in entries {
@@ -163,7 +168,7 @@ fn tiff(rgb: &[u8], width: usize) -> Vec<u8> {
         out.extend(value.to_le_bytes());
     }
     out.extend([0; 4]);
-    out.extend(rgb);
+    out.extend(samples);
     out
 }
 
@@ -274,7 +279,7 @@ fn a_picture_too_large_for_the_memory_is_averaged_while_it_is_decoded() {
         .enumerate()
         .flat_map(|(at, p)| [p[0], p[1], p[2], if at % 1800 < 900 { 255 } else { 128 }])
         .collect();
-    for (name, picture) in [("PNG", rgba_png(&rgba, 1800)), ("TIFF", tiff(&rgb, 1800))] {
+    for (name, picture) in [("PNG", rgba_png(&rgba, 1800)), ("TIFF", tiff(&rgba, 1800, 4))] {
         let made = |width: u32, memory: u64| {
             let fields = format!("format = \"png\"\neffort = 0\nresize = {{ width = {width} }}");
             let recipe = Recipe::parse(&(head() + "[[output]]\nkey = \"p/{key}\"\n" + &fields)).unwrap();
