@@ -47,9 +47,12 @@ pub(crate) fn rows<'a>(
     outlet: Outlet<'_, 'a>,
 ) -> Result<(), Error> {
     let (mut reader, colour) = open(source, header)?;
+    let channels = source.layout.channels();
+    if reader.output_color_type().0.samples() != channels {
+        return Err(contradiction());
+    }
     outlet(Coming::Colour(colour))?;
     let mut hand_on = |samples| outlet(Coming::Rows(samples));
-    let channels = source.layout.channels();
     let mut rows = Reducer::holding(STRIP, source.stored, channels, false, scale);
     let wide = reader.output_color_type().1 == BitDepth::Sixteen;
     while let Some(row) = reader.next_row().map_err(refused)? {
@@ -65,6 +68,10 @@ pub(crate) fn rows<'a>(
 
 fn narrowed(bytes: [u8; 2]) -> u8 {
     u16::from_be_bytes(bytes).narrowed()
+}
+
+fn contradiction() -> Error {
+    Error::Malformed { format: "PNG", detail: "its headers contradict each other".into() }
 }
 
 fn cut_off() -> Error {
@@ -83,7 +90,7 @@ fn open<'a>(source: &Source<'a>, header: &PngHeader) -> Result<(Open<'a>, Colour
     let reader = decoder.read_info().map_err(refused)?;
     let info = reader.info();
     if (info.width, info.height) != (source.stored.width, source.stored.height) {
-        return Err(Error::Malformed { format: "PNG", detail: "its headers contradict each other".into() });
+        return Err(contradiction());
     }
     let colour = match (&source.colour, &info.icc_profile) {
         (ColourSpace::InFile, Some(icc)) => ColourSpace::Icc(Cow::Owned(icc.to_vec())),

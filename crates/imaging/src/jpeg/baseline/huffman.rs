@@ -237,10 +237,10 @@ impl<'a> Bytes<'a> {
     #[cold]
     fn take(&mut self, cursor: &mut Cursor) -> Option<()> {
         if self.end.is_some() {
-            self.left(*cursor)?;
+            // The zeros after the end are enough for the last block and more.
+            return None;
         }
         self.plain.drain(..cursor.at);
-        self.end = self.end.map(|end| end - cursor.at.min(end));
         cursor.at = 0;
         while self.end.is_none() && self.plain.len() < TAKEN {
             let most = self.rest.len().min(TAKEN);
@@ -266,7 +266,8 @@ impl<'a> Bytes<'a> {
 
     /// Bits of the interval, whose end is known, that are left.
     fn left(&self, cursor: Cursor) -> Option<usize> {
-        (self.end? * 8).checked_sub(cursor.at * 8 - cursor.count as usize)
+        // The bits in the buffer may be all there is, and their bytes gone.
+        (self.end? * 8 + cursor.count as usize).checked_sub(cursor.at * 8)
     }
 
     /// Ends an interval: less than a byte is left, and `marker` follows. What
@@ -436,6 +437,22 @@ mod tests {
             cursor.count -= 8;
         }
         assert!(bytes.expect(0xd9, &mut cursor).is_some());
+    }
+
+    #[test]
+    fn an_interval_may_end_wherever_bytes_are_taken() {
+        for length in (TAKEN - 2 * AHEAD..TAKEN + 2 * AHEAD).chain(2 * TAKEN - AHEAD..2 * TAKEN + 9) {
+            let mut data = vec![0x55; length];
+            data.extend([0xff, 0xd9]);
+            let (mut bytes, mut cursor) = (Bytes::new(&data), Cursor::default());
+            // Seven bits short of all.
+            for at in 0..length {
+                bytes.provide(&mut cursor).unwrap();
+                cursor.refill(bytes.plain()).unwrap();
+                cursor.drop(if at == 0 { 1 } else { 8 });
+            }
+            assert!(bytes.expect(0xd9, &mut { cursor }).is_some(), "{length}");
+        }
     }
 
     #[test]
