@@ -96,6 +96,13 @@ pub(crate) enum Model {
     Cmyk,
 }
 
+impl Model {
+    /// That of decoded pixels.
+    pub(crate) fn of(layout: Layout) -> Self {
+        if layout == Layout::Grey { Self::Grey } else { Self::Rgb }
+    }
+}
+
 impl<S: Convertible> Conversion<S> {
     /// `None` where there is nothing to convert, or nothing that can be done.
     pub(crate) fn to_srgb(space: &ColourSpace<'_>, model: Model) -> Option<Self> {

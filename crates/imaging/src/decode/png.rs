@@ -61,7 +61,7 @@ pub(crate) fn rows<'a>(
         } else {
             rows.push(row.data().iter().copied());
         }
-        rows.hand_on(false, &mut hand_on)?;
+        rows.hand_on(&mut hand_on)?;
     }
     rows.finish_rows(&mut hand_on).ok_or_else(cut_off)?
 }

@@ -140,19 +140,14 @@ impl<S: Sample> Reducer<S> {
         }
     }
 
-    /// Hands on what is there, once it is [`STRIP`] rows, or `at_last`.
-    pub(crate) fn hand_on(
-        &mut self,
-        at_last: bool,
-        to: &mut dyn FnMut(Vec<S>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let row = self.scale.of(self.full.width) as usize * self.channels;
-        if self.samples.len() == row * STRIP || (at_last && !self.samples.is_empty()) {
-            self.handed += self.samples.len() as u64;
-            let next = Vec::with_capacity(row * STRIP);
-            return to(std::mem::replace(&mut self.samples, next));
+    /// Hands on what is there, once it is [`STRIP`] rows.
+    pub(crate) fn hand_on(&mut self, to: &mut dyn FnMut(Vec<S>) -> Result<(), Error>) -> Result<(), Error> {
+        let strip = self.scale.of(self.full.width) as usize * self.channels * STRIP;
+        if self.samples.len() != strip {
+            return Ok(());
         }
-        Ok(())
+        self.handed += strip as u64;
+        to(std::mem::replace(&mut self.samples, Vec::with_capacity(strip)))
     }
 
     /// Ends a picture whose rows are handed on: `None` as [`Reducer::finish`].
@@ -160,26 +155,25 @@ impl<S: Sample> Reducer<S> {
         mut self,
         to: &mut dyn FnMut(Vec<S>) -> Result<(), Error>,
     ) -> Option<Result<(), Error>> {
-        self.emit_rest();
-        let size = self.scale.of_size(self.full);
-        let all = self.handed + self.samples.len() as u64 == size.pixels() * self.channels as u64;
-        (self.rows == self.full.height && all).then(|| self.hand_on(true, to))
+        let whole = self.is_whole();
+        whole.then(|| if self.samples.is_empty() { Ok(()) } else { to(self.samples) })
     }
 
-    fn emit_rest(&mut self) {
+    /// Ends the last square, and says whether there were as many rows and
+    /// samples as there should have been.
+    fn is_whole(&mut self) -> bool {
         let rest = self.rows % self.scale.denominator();
         if self.scale != Scale::Full && rest > 0 {
             self.emit(rest);
         }
+        let samples = self.scale.of_size(self.full).pixels() * self.channels as u64;
+        self.rows == self.full.height && self.handed + self.samples.len() as u64 == samples
     }
 
     /// The samples of the smaller picture; `None` when rows or samples are
     /// missing, or too many.
     pub(crate) fn finish(mut self) -> Option<(Size, Vec<S>)> {
-        self.emit_rest();
-        let size = self.scale.of_size(self.full);
-        let whole = self.samples.len() as u64 == size.pixels() * self.channels as u64;
-        (self.rows == self.full.height && whole).then_some((size, self.samples))
+        self.is_whole().then_some((self.scale.of_size(self.full), self.samples))
     }
 }
 

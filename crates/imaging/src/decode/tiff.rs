@@ -4,9 +4,8 @@
 //!
 //! Source: TIFF 6.0 and its Technical Note 2 (JPEG).
 
-use super::Decoded;
 use super::reduce::Reducer;
-use super::{Coming, Outlet, STRIP};
+use super::{Coming, Decoded, Outlet, STRIP};
 use crate::Error;
 use crate::colour::{ColourSpace, Conversion, Model, cmyk_to_rgb};
 use crate::jpeg::{self, Color, Scale};
@@ -212,7 +211,7 @@ pub(crate) fn rows<'a>(
     };
     let kept = usize::from(header.kept());
     let mut reducer = Reducer::<u8>::holding(STRIP, source.stored, kept, false, scale);
-    push_all(source, header, &mut reducer, &mut |reducer| reducer.hand_on(false, &mut hand_on))?;
+    push_all(source, header, &mut reducer, &mut |reducer| reducer.hand_on(&mut hand_on))?;
     reducer.finish_rows(&mut hand_on).ok_or_else(short)?
 }
 

@@ -6,6 +6,8 @@
 //! Moschytz (ICASSP 1989) in 13-bit fixed point, columns kept 2 bits finer
 //! between the passes, results 8 times the orthonormal ones ("islow").
 
+use crate::jpeg::ZIGZAG;
+
 /// Base tables of ITU-T T.81 annex K.1, row by row: luminance, chrominance.
 const BASE: [[u16; 64]; 2] = [
     [
@@ -18,13 +20,6 @@ const BASE: [[u16; 64]; 2] = [
         66, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
         99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99, 99,
     ],
-];
-
-/// Natural index of the k-th coefficient in zigzag order (T.81 figure A.6).
-const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
-    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
-    46, 53, 60, 61, 54, 47, 55, 62, 63,
 ];
 
 /// A quantisation table, in zigzag order.

@@ -134,9 +134,8 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
 /// being made of.
 fn rows(source: &Source<'_>, header: &jpeg::Header<'_>, plan: &Plan<'_>, scale: Scale) -> u64 {
     let Some(scan) = jpeg::Scan::read(source.bytes, header) else { return header.planes_memory(scale) };
-    let full = (source.stored.width, source.stored.height);
-    let decoded = Decoded { full, scale, orientation: source.orientation };
-    let prints = plan.planar_prints(source);
+    let decoded = Decoded { full: source.stored, scale, orientation: source.orientation };
+    let prints = plan.planar_prints();
     let first_hand = planes::first_hand(&prints);
     let wanted = first_hand.iter().map(|&index| &prints[index]);
     // Columns of the rows that are being mixed, 16 at once of two bytes, of all planes.

@@ -22,6 +22,7 @@ use crate::source::{Kind, Source, at_most};
 use crate::{Error, Limits};
 use geometry::{Focus, Placement, Rectangle, Size, lay_out};
 use memory::memory;
+use std::sync::Arc;
 
 /// The longest side of the small picture that a document is made from.
 const DOCUMENT: u32 = 100;
@@ -144,6 +145,8 @@ pub(crate) struct Plan<'r> {
     pub(crate) route: Route,
     /// Whether rows become prints while the picture is decoded, and are not held.
     pub(crate) flows: bool,
+    /// What makes sRGB of planes that are not; made once, for a profile is long to read.
+    pub(crate) conversion: Option<Arc<Conversion<u8>>>,
     /// Bits that the decoder gives at most.
     pub(crate) depth: Depth,
     /// Upper bound of the peak of memory, in bytes, the source included.
@@ -164,15 +167,20 @@ impl<'r> Plan<'r> {
                 print(source, source_key, (index, output), lay_out(seen, output, None), limits)
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let mut plan =
-            Self { prints, route: Route::Pixels(Scale::Full), flows: false, depth: Depth::Eight, memory: 0 };
-        distinct_keys(&plan.prints)?;
-        plan.route = route(source, &plan.prints);
-        plan.depth = plan.prints.iter().map(|print| print.depth).max().unwrap_or(Depth::Eight);
-        plan.flows =
-            planes::first_hand(&plan.planar_prints(source)).len() <= FLOWING && plan.can_flow(source);
+        distinct_keys(&prints)?;
+        let route = route(source, &prints);
+        let conversion = match (&source.kind, route) {
+            (Kind::Jpeg(header), Route::Planes(_)) => {
+                Conversion::to_srgb(&source.colour, decode::jpeg::model(header)).map(Arc::new)
+            }
+            _ => None,
+        };
+        let depth = prints.iter().map(|print| print.depth).max().unwrap_or(Depth::Eight);
+        let mut plan = Self { prints, route, flows: false, conversion, depth, memory: 0 };
+        let can_flow = plan.can_flow(source);
+        plan.flows = can_flow && planes::first_hand(&plan.planar_prints()).len() <= FLOWING;
         plan.memory = memory(source, recipe, &plan, limits.threads);
-        if plan.memory > limits.memory && !plan.flows && plan.can_flow(source) {
+        if plan.memory > limits.memory && can_flow && !plan.flows {
             plan.flows = true;
             plan.memory = memory(source, recipe, &plan, limits.threads);
         }
@@ -184,12 +192,8 @@ impl<'r> Plan<'r> {
     }
 
     /// The prints as planes see them.
-    pub(crate) fn planar_prints(&self, source: &Source<'_>) -> Vec<Print> {
-        let conversion = match &source.kind {
-            Kind::Jpeg(header) => planar_conversion(source, header),
-            _ => None,
-        };
-        let converts = |print: &PrintPlan<'_>| conversion.is_some() && !print.keeps_colour();
+    pub(crate) fn planar_prints(&self) -> Vec<Print> {
+        let converts = |print: &PrintPlan<'_>| self.conversion.is_some() && !print.keeps_colour();
         self.prints.iter().map(|print| planar_print(print, converts(print))).collect()
     }
 
@@ -275,7 +279,7 @@ impl<'r> Plan<'r> {
             })
             .collect::<Result<Vec<_>, _>>()?;
         distinct_keys(&prints)?;
-        let mut plan = Self { prints, ..*self };
+        let mut plan = Self { prints, conversion: self.conversion.clone(), ..*self };
         plan.memory = memory(source, recipe, &plan, limits.threads);
         at_most(Limit::Memory, "the memory that its prints need", plan.memory, limits.memory, "bytes")?;
         Ok(plan)
@@ -428,9 +432,4 @@ pub(crate) fn planar_print(print: &PrintPlan<'_>, converted: bool) -> Print {
 /// colours need converting.
 pub(crate) fn is_direct(print: &PrintPlan<'_>) -> bool {
     !print.needs_pixels() && print.candidates.len() == 1
-}
-
-/// The conversion to sRGB that prints made from planes need.
-pub(crate) fn planar_conversion(source: &Source<'_>, header: &jpeg::Header<'_>) -> Option<Conversion<u8>> {
-    Conversion::to_srgb(&source.colour, decode::jpeg::model(header))
 }

@@ -11,7 +11,7 @@ mod prints;
 mod resize;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod window;
 
 pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};

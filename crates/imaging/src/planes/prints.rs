@@ -58,8 +58,8 @@ pub(crate) fn scale_for(prints: &[Print], margin: f64) -> Scale {
 /// What is known of a decoded picture without its samples.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Decoded {
-    /// Width and height at full size, as stored.
-    pub(crate) full: (u32, u32),
+    /// Its full size, as stored.
+    pub(crate) full: Size,
     /// The scale at which it is decoded.
     pub(crate) scale: Scale,
     /// How it is still to be turned.
@@ -82,15 +82,15 @@ pub(crate) fn make_prints(
     threads: usize,
     done: Done<'_>,
 ) -> Result<(), Error> {
-    let mut first_hand = |_: usize, print: &Print| {
-        let resizing = decoded.resizing(source.shape(), print);
+    let mut first_hand = |index: usize| {
+        let resizing = decoded.resizing(source.shape(), &prints[index]);
         source.resampled(&resizing, threads).map(|planes| planes.oriented(decoded.orientation))
     };
     hand_out(prints, &cascade(prints), threads, &mut first_hand, done)
 }
 
-/// Gives out each print in `order`: what `first_hand` makes or has of those that
-/// are made from the picture, and the others from larger ones.
+/// Gives out each print in `order`: those that are made from the picture as
+/// `first_hand` has them, asked for in that order, the others made from larger ones.
 pub(super) fn hand_out(
     prints: &[Print],
     order: &[Step],
@@ -120,8 +120,8 @@ pub(super) fn hand_out(
     })
 }
 
-/// Makes, or has, a print that is made from the picture itself.
-type FirstHand<'a> = &'a mut dyn FnMut(usize, &Print) -> Result<Planes, Error>;
+/// The print of an index, made from the picture itself.
+type FirstHand<'a> = &'a mut dyn FnMut(usize) -> Result<Planes, Error>;
 
 fn resize_all(
     prints: &[Print],
@@ -140,7 +140,7 @@ fn resize_all(
                 (false, false),
                 1,
             )?,
-            None => first_hand(index, print)?,
+            None => first_hand(index)?,
         };
         let planes = Arc::new(planes);
         each(index, Arc::clone(&planes))?;
@@ -157,7 +157,12 @@ fn resize_all(
 
 /// The indices of the prints that are made from the picture itself.
 pub(crate) fn first_hand(prints: &[Print]) -> Vec<usize> {
-    cascade(prints).into_iter().filter(|(_, parent)| parent.is_none()).map(|(index, _)| index).collect()
+    of_picture(&cascade(prints))
+}
+
+/// The indices of those of `order` that are made from the picture itself.
+pub(super) fn of_picture(order: &[Step]) -> Vec<usize> {
+    order.iter().filter(|(_, parent)| parent.is_none()).map(|&(index, _)| index).collect()
 }
 
 /// A print and the place in the order of the larger print that it is made
@@ -187,11 +192,14 @@ pub(super) fn cascade(prints: &[Print]) -> Vec<Step> {
 }
 
 impl Decoded {
+    /// The part of the decoded picture that `print` shows.
+    pub(super) fn held(&self, print: &Print) -> CropBox {
+        print.crop.before(self.orientation, self.full).scaled(1.0 / f64::from(self.scale.denominator()))
+    }
+
     /// How `print` is made of the picture, whose planes are those of `source`.
     pub(super) fn resizing(&self, source: Shape, print: &Print) -> Resizing {
-        let stored = Size::new(self.full.0, self.full.1);
-        let crop =
-            print.crop.before(self.orientation, stored).scaled(1.0 / f64::from(self.scale.denominator()));
+        let crop = self.held(print);
         let size = self.orientation.size(print.width, print.height);
         Resizing::new(
             Filter::Lanczos3,

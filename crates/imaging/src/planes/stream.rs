@@ -4,12 +4,11 @@
 //! Owns how many rows must be held for that. Refuses to hand out a print before
 //! the whole picture has proved sound.
 
-use super::prints::{Done, cascade, hand_out};
+use super::prints::{Done, cascade, hand_out, of_picture};
 use super::resize::Resizing;
 use super::{Decoded, Planes, Print, Shape, Subsampling, Window};
 use crate::Error;
 use crate::jpeg::Scan;
-use crate::plan::geometry::Size;
 use crate::resample::{Growing, rows_wanted as rows_of_source};
 
 /// Makes every print of the picture that `scan` is read from, which need not
@@ -25,8 +24,7 @@ pub(crate) fn stream_prints(
 ) -> Result<bool, Error> {
     let shape = scan.shape(decoded.scale);
     let order = cascade(prints);
-    let first_hand: Vec<usize> =
-        order.iter().filter(|(_, parent)| parent.is_none()).map(|&(index, _)| index).collect();
+    let first_hand = of_picture(&order);
     let resizings: Vec<Resizing> =
         first_hand.iter().map(|&index| decoded.resizing(shape, &prints[index])).collect();
     let mut growing: Vec<Unfinished<'_>> = resizings.iter().map(Unfinished::new).collect();
@@ -42,15 +40,10 @@ pub(crate) fn stream_prints(
     if !sound {
         return Ok(false);
     }
-    let mut made: Vec<(usize, Planes)> =
-        first_hand.into_iter().zip(growing.into_iter().map(Unfinished::finished)).collect();
-    let mut first_hand = |index: usize, _: &Print| {
-        let place = made.iter().position(|(of, _)| *of == index);
-        let planes = place.map(|place| made.swap_remove(place).1);
-        let missing = || Error::Codec { format: "print", detail: "a print was made twice".into() };
-        planes.map(|planes| planes.oriented(decoded.orientation)).ok_or_else(missing)
-    };
-    hand_out(prints, &order, threads, &mut first_hand, done)?;
+    // In the order in which they are asked for.
+    let mut made = growing.into_iter().map(|print| print.finished().oriented(decoded.orientation));
+    let missing = || Error::Codec { format: "print", detail: "a print was not made".into() };
+    hand_out(prints, &order, threads, &mut |_| made.next().ok_or_else(missing), done)?;
     Ok(true)
 }
 
@@ -67,9 +60,8 @@ pub(crate) fn rows_wanted<'p>(
             Subsampling::Gray => Subsampling::Gray,
             _ => print.subsampling,
         };
-        let crop = print.crop.before(decoded.orientation, Size::new(decoded.full.0, decoded.full.1));
         let (_, height) = decoded.orientation.size(print.width, print.height);
-        let step = crop.height / f64::from(decoded.scale.denominator()) / f64::from(height);
+        let step = decoded.held(print).height / f64::from(height);
         let (below, above) = (subsampling.factors().1, source.subsampling.factors().1);
         for (index, wanted) in wanted.iter_mut().enumerate().take(source.subsampling.planes()) {
             let step = if index == 0 { step } else { step * f64::from(below) / f64::from(above) };

@@ -4,10 +4,11 @@
 use super::*;
 use crate::Error;
 use crate::jpeg::{self, Scale};
+use crate::plan::geometry::Size;
 use std::sync::Mutex;
 
 fn decoded(full: (u32, u32), orientation: Orientation) -> Decoded {
-    Decoded { full, scale: Scale::Full, orientation }
+    Decoded { full: Size::new(full.0, full.1), scale: Scale::Full, orientation }
 }
 
 /// A smooth picture: error of geometry shows as error of value.
@@ -23,7 +24,7 @@ fn worst(a: &[u8], b: &[u8]) -> u8 {
     a.iter().zip(b).map(|(a, b)| a.abs_diff(*b)).max().unwrap_or(0)
 }
 
-const ALL: [Subsampling; 7] = [
+pub(crate) const ALL: [Subsampling; 7] = [
     Subsampling::Gray,
     Subsampling::S444,
     Subsampling::S422,
@@ -193,7 +194,7 @@ fn prints_made_while_rows_come_are_those_of_the_whole_picture() {
             print(whole, width, height, Subsampling::S420),
         ];
         for (scale, threads) in [(Scale::Full, 1), (Scale::Full, 3), (Scale::Half, 2), (Scale::Eighth, 2)] {
-            let decoded = Decoded { full: (290, 333), scale, orientation };
+            let decoded = Decoded { full: Size::new(290, 333), scale, orientation };
             let planes = jpeg::decode_planes(&bytes, &header, scale, 1, Vec::new()).unwrap();
             let (at_once, flowing) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
             let keep = |made: &Mutex<Vec<(usize, Planes)>>, index, planes: &Planes| {

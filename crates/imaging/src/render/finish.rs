@@ -113,8 +113,7 @@ fn decoded(bytes: &[u8], counter: &Counter<'_>) -> Result<Picture, Error> {
     let source = Source::read(bytes, counter.limits)?;
     let Decoded { picture, colour } = decode::still(&source, Scale::Full, Depth::Eight)?;
     let mut picture = picture.into_eight();
-    let model = if picture.layout == Layout::Grey { Model::Grey } else { Model::Rgb };
-    if let Some(conversion) = Conversion::to_srgb(&colour, model) {
+    if let Some(conversion) = Conversion::to_srgb(&colour, Model::of(picture.layout)) {
         conversion.apply(&mut picture);
     }
     Ok(picture.turned(source.orientation))

@@ -8,7 +8,7 @@
 use super::counter::Counter;
 use super::pixels::{self, Job};
 use crate::Error;
-use crate::colour::{ColourSpace, Conversion, Model};
+use crate::colour::{Conversion, Model};
 use crate::decode::{self, Coming, STRIP};
 use crate::jpeg::Scale;
 use crate::parallel::guarded;
@@ -58,7 +58,7 @@ pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Resul
         match coming {
             Coming::Colour(colour) => {
                 counter.set_colour(&colour);
-                let conversion = conversion(&colour, source.layout);
+                let conversion = Conversion::to_srgb(&colour, Model::of(source.layout));
                 *(if keeps { &mut late } else { &mut flow.conversion }) = conversion;
             }
             Coming::Rows(samples) => flow.take(samples),
@@ -92,10 +92,6 @@ pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Resul
         jobs.push(Job { print, picture: Arc::new(picture) });
     }
     pixels::finish_all(counter, jobs, late.as_ref())
-}
-
-fn conversion(colour: &ColourSpace<'_>, layout: Layout) -> Option<Conversion<u8>> {
-    Conversion::to_srgb(colour, if layout == Layout::Grey { Model::Grey } else { Model::Rgb })
 }
 
 /// What becomes of rows.

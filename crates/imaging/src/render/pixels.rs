@@ -38,8 +38,7 @@ fn stills<S: Sample + Convertible>(
     scale: Scale,
     colour: &ColourSpace<'_>,
 ) -> Result<(), Error> {
-    let model = if decoded.layout == Layout::Grey { Model::Grey } else { Model::Rgb };
-    let mut conversion = Conversion::to_srgb(colour, model);
+    let mut conversion = Conversion::to_srgb(colour, Model::of(decoded.layout));
     // Where no print keeps the source's colours, all are converted at once.
     if !plan.prints.iter().any(PrintPlan::keeps_colour)
         && let Some(conversion) = conversion.take()

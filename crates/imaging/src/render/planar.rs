@@ -12,7 +12,7 @@ use crate::mosaic::{self, Mosaic};
 use crate::parallel::for_each;
 use crate::picture::{Layout, Picture};
 use crate::plan::geometry::{Rectangle, Size};
-use crate::plan::{Plan, PrintPlan, is_direct, planar_conversion};
+use crate::plan::{Plan, PrintPlan, is_direct};
 use crate::planes::{
     CropBox, Decoded, Orientation, Planes, Print, Subsampling, make_prints, stream_prints, to_webp_yuv420,
 };
@@ -38,7 +38,7 @@ pub(super) fn run(
     scale: Scale,
 ) -> Result<(), Error> {
     let planes = jpeg::decode_planes(counter.source.bytes, header, scale, counter.threads, BUFFER.take())?;
-    of_whole(counter, plan, header, scale, planes)
+    of_whole(counter, plan, scale, planes)
 }
 
 /// Makes all prints of a picture that is not mosaicked or looked at, row by row
@@ -51,10 +51,9 @@ pub(super) fn flow(
 ) -> Result<(), Error> {
     let source = counter.source;
     counter.set_colour(&source.colour);
-    let conversion = planar_conversion(source, header);
-    let listed = plan.planar_prints(source);
-    let all: Vec<&PrintPlan<'_>> = plan.prints.iter().collect();
-    let done = |index: usize, planes: &Planes| turned(counter, all[index], planes, conversion.as_ref());
+    let listed = plan.planar_prints();
+    let conversion = plan.conversion.as_deref();
+    let done = |index: usize, planes: &Planes| turned(counter, &plan.prints[index], planes, conversion);
     if let Some(scan) = jpeg::Scan::read(source.bytes, header)
         && stream_prints(&scan, decoded(source, scale), &listed, counter.threads, &done)?
     {
@@ -67,17 +66,11 @@ pub(super) fn flow(
         return Err(Error::Malformed { format: "JPEG", detail: detail.into() });
     }
     let planes = jpeg::decode_by_libjpeg(source.bytes, header, scale, BUFFER.take())?;
-    of_whole(counter, plan, header, scale, planes)
+    of_whole(counter, plan, scale, planes)
 }
 
-fn of_whole(
-    counter: &Counter<'_>,
-    plan: &Plan<'_>,
-    header: &Header<'_>,
-    scale: Scale,
-    planes: Planes,
-) -> Result<(), Error> {
-    let done = prints(counter, plan, header, scale, &planes);
+fn of_whole(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale, planes: Planes) -> Result<(), Error> {
+    let done = prints(counter, plan, scale, &planes);
     let buffer = planes.into_buffer();
     if buffer.capacity() <= KEPT {
         BUFFER.set(buffer);
@@ -86,8 +79,7 @@ fn of_whole(
 }
 
 fn decoded(source: &Source<'_>, scale: Scale) -> Decoded {
-    let full = (source.stored.width, source.stored.height);
-    Decoded { full, scale, orientation: source.orientation }
+    Decoded { full: source.stored, scale, orientation: source.orientation }
 }
 
 /// One print, turned as its recipe asks.
@@ -104,26 +96,20 @@ fn turned(
     one(counter, print, &planes.clone().oriented(print.placement.turn), conversion)
 }
 
-fn prints(
-    counter: &Counter<'_>,
-    plan: &Plan<'_>,
-    header: &Header<'_>,
-    scale: Scale,
-    planes: &Planes,
-) -> Result<(), Error> {
+fn prints(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale, planes: &Planes) -> Result<(), Error> {
     let source = counter.source;
     counter.set_colour(&source.colour);
-    let conversion = planar_conversion(source, header);
+    let conversion = plan.conversion.as_deref();
     let full = (source.stored.width, source.stored.height);
-    let settled = settled(counter, plan, planes, scale, conversion.as_ref())?;
+    let settled = settled(counter, plan, planes, scale, conversion)?;
     let plan = settled.as_ref().unwrap_or(plan);
-    let each = plan.prints.iter().zip(plan.planar_prints(source));
+    let each = plan.prints.iter().zip(plan.planar_prints());
     let (mosaics, resized): (Vec<_>, Vec<_>) =
         each.partition(|(print, _)| print.is_whole_mosaic(source.seen()));
     let mosaics: Vec<&PrintPlan<'_>> = mosaics.into_iter().map(|(print, _)| print).collect();
     let (resized, listed): (Vec<&PrintPlan<'_>>, Vec<Print>) = resized.into_iter().unzip();
     make_prints(planes, decoded(source, scale), &listed, counter.threads, &|index, planes| {
-        turned(counter, resized[index], planes, conversion.as_ref())
+        turned(counter, resized[index], planes, conversion)
     })?;
 
     if mosaics.is_empty() {
@@ -134,7 +120,7 @@ fn prints(
     let coarse = coarse.unwrap_or(scale).max(scale);
     let averaged = averaged(planes, coarse.denominator() / scale.denominator());
     let planes = averaged.as_ref().unwrap_or(planes);
-    let converted = conversion.as_ref().map(|conversion| converted(planes, conversion)).transpose()?;
+    let converted = conversion.map(|conversion| converted(planes, conversion)).transpose()?;
     let planes = converted.as_ref().unwrap_or(planes);
     for_each(counter.threads, mosaics, |print| {
         let Some(grid) = print.grid() else { return Ok(()) };

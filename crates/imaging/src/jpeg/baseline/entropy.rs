@@ -5,8 +5,8 @@
 //! encoder says.
 
 use super::huffman::{Bytes, Cursor, END, Table};
-use super::tables::{Scan, ZIGZAG};
-use crate::jpeg::Scale;
+use super::tables::Scan;
+use crate::jpeg::{Scale, ZIGZAG};
 use archmage::prelude::*;
 
 /// Coefficients of a block, row by row, not yet multiplied by the steps of

@@ -2,15 +2,14 @@
 //! annexes C and F.2.2).
 //!
 //! Owns: tables that give a code for the bits at hand, mostly at one look, and a
-//! reader that never leaves its bytes. Refuses: tables that are no
-//! prefix code.
+//! reader that never leaves its bytes. Refuses: tables that are no prefix code.
 
 /// Bits that one look covers: few codes of a photograph are longer.
 const LOOK: u32 = 10;
 
-/// The step of an entry after which no more values follow. Odd multiples of 64
-/// are out of reach for other steps, and 1 more means that the zero that is
-/// stored for it lies where a zero is.
+/// The step of an entry after which no more values follow: further than all
+/// others lead, and, but for two whole blocks, a step of 1, so that the zero that
+/// is stored for it lies where a zero is.
 pub(super) const END: usize = 129;
 
 /// What a code says: how large the value behind it is and how far it lies from

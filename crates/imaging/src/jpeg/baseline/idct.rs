@@ -39,7 +39,7 @@ pub(super) fn reconstruct(
             Scale::Quarter => incant!(quarter(line, steps, out), [v3, scalar]),
             Scale::Eighth => {
                 for (to, block) in out.iter_mut().zip(line) {
-                    *to = sample(i32::from(block[0].wrapping_mul(steps[0])), 3);
+                    *to = flat(block, steps);
                 }
             }
         }
@@ -49,6 +49,11 @@ pub(super) fn reconstruct(
 /// Rounds off `bits` of fraction and moves the middle to 128.
 fn sample(value: i32, bits: u32) -> u8 {
     (rounded(value, bits) + 128).clamp(0, 255) as u8
+}
+
+/// Every sample of a block that has a mean alone, at any scale.
+fn flat(block: &Block, steps: &Block) -> u8 {
+    sample(block[0].wrapping_mul(steps[0]).into(), 3)
 }
 
 const fn rounded(value: i32, bits: u32) -> i32 {
@@ -114,7 +119,7 @@ fn whole_scalar(_: ScalarToken, line: &[Block], last: &[u8], steps: &Block, out:
     for (at, (block, &last)) in line.iter().zip(last).enumerate() {
         let rows = out[at * 8..].chunks_mut(stride).take(8);
         if last == 0 {
-            let value = sample(i32::from(block[0].wrapping_mul(steps[0])) << BETWEEN, BETWEEN + 3);
+            let value = flat(block, steps);
             rows.for_each(|row| row[..8].fill(value));
             continue;
         }

@@ -6,16 +6,8 @@
 //! what may be made of it.
 
 use super::huffman::Table;
-use crate::jpeg::{Color, Header, Scale};
+use crate::jpeg::{Color, Header, Scale, ZIGZAG};
 use crate::planes::Shape;
-
-/// The order in which a block's coefficients are coded (T.81 figure A.6). The
-/// decoder masks its index, hence 64.
-pub(super) const ZIGZAG: [u8; 64] = [
-    0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7,
-    14, 21, 28, 35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39,
-    46, 53, 60, 61, 54, 47, 55, 62, 63,
-];
 
 /// A component of the scan.
 #[derive(Debug, Clone)]

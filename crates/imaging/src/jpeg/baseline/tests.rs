@@ -3,18 +3,9 @@
 use super::*;
 use crate::jpeg::tests::{jpeg, noisy, progressive};
 use crate::jpeg::{Header, decode_by_libjpeg, header};
+use crate::planes::tests::ALL;
 use crate::planes::{Planes, Subsampling};
 use proptest::prelude::*;
-
-const EVERY: [Subsampling; 7] = [
-    Subsampling::Gray,
-    Subsampling::S444,
-    Subsampling::S422,
-    Subsampling::S420,
-    Subsampling::S440,
-    Subsampling::S411,
-    Subsampling::S441,
-];
 
 fn decoded(bytes: &[u8], header: &Header<'_>, scale: Scale, threads: usize) -> Option<Planes> {
     let scan = Scan::read(bytes, header)?;
@@ -30,7 +21,7 @@ fn decoded(bytes: &[u8], header: &Header<'_>, scale: Scale, threads: usize) -> O
 
 #[test]
 fn every_sampling_scale_and_size_is_what_libjpeg_makes_of_it() {
-    for subsampling in EVERY {
+    for subsampling in ALL {
         for (width, height) in [(1, 1), (7, 9), (33, 17), (64, 64), (99, 130), (257, 31)] {
             for quality in [35, 85, 100] {
                 let bytes = noisy(width, height, quality, subsampling);

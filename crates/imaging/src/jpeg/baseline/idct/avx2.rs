@@ -1,7 +1,7 @@
 //! The inverse DCT for processors with AVX2: two blocks at once, one in each
 //! half of the vectors.
 
-use super::{BETWEEN, EVEN, FRACTION, ODD, TO_FOUR};
+use super::{BETWEEN, EVEN, FRACTION, ODD, TO_FOUR, flat};
 use crate::jpeg::baseline::entropy::Block;
 use crate::lanes::riffled;
 use archmage::prelude::*;
@@ -114,10 +114,6 @@ pub(super) fn whole_v3(
             row[..8].copy_from_slice(&bytes[..8]);
         }
     }
-}
-
-fn flat(block: &Block, steps: &Block) -> u8 {
-    super::sample(i32::from(block[0].wrapping_mul(steps[0])) << BETWEEN, BETWEEN + 3)
 }
 
 /// Eight rows of eight samples of each of two blocks.
