@@ -32,6 +32,7 @@ mod scale;
 mod sniff;
 mod source;
 mod srgb;
+mod vp8;
 
 pub use error::{Error, Limit};
 pub use limits::Limits;

@@ -1,4 +1,5 @@
-//! WebP over libwebp, with alpha and frames.
+//! WebP: opaque lossy pictures by our own encoder (`vp8`), in a container made
+//! here; alpha, frames, what is without loss and other efforts by libwebp.
 
 use crate::Error;
 use crate::metadata::Attached;
@@ -6,6 +7,7 @@ use crate::picture::{Layout, Picture};
 use crate::plan::geometry::Size;
 use crate::planes::WebpPlanes;
 use crate::recipe::Output;
+use crate::vp8;
 use webpx::{Encoder, EncoderConfig, Unstoppable, YuvPlanesRef};
 
 /// libwebp's effort, 0–6. 4 is libwebp's and sharp's default, so that prints are
@@ -43,6 +45,11 @@ pub(crate) fn encode(picture: &Picture, settings: Settings, attached: &Attached)
             let settings = Settings { shared: false, ..settings };
             finish(Encoder::new_rgba(&picture.pixels, width, height), settings, attached)
         }
+        Layout::Rgb | Layout::Grey if !settings.lossless => {
+            let channels = picture.layout.channels();
+            let planes = WebpPlanes::of_pixels(&picture.pixels, channels, (width, height));
+            encode_planes(&planes, settings, attached)
+        }
         Layout::Rgb => finish(Encoder::new_rgb(&picture.pixels, width, height), settings, attached),
         Layout::Grey => {
             let rgb = picture.clone().into_rgb();
@@ -51,12 +58,17 @@ pub(crate) fn encode(picture: &Picture, settings: Settings, attached: &Attached)
     }
 }
 
-/// Encodes planes as they are.
+/// Encodes planes as they are, with loss.
 pub(crate) fn encode_planes(
     planes: &WebpPlanes,
     settings: Settings,
     attached: &Attached,
 ) -> Result<Vec<u8>, Error> {
+    if settings.method == METHOD
+        && let Some(frame) = vp8::encode(planes, settings.quality)
+    {
+        return file(&frame, (planes.width, planes.height), attached);
+    }
     let chroma_stride = planes.width.div_ceil(2) as usize;
     let borrowed = YuvPlanesRef {
         y: &planes.y,
@@ -71,6 +83,48 @@ pub(crate) fn encode_planes(
         height: planes.height,
     };
     finish(Encoder::new_yuv(borrowed), settings, attached)
+}
+
+/// A file of one VP8 frame. What comes with it takes the extended form, in the
+/// order that the container's specification asks for.
+fn file(frame: &[u8], (width, height): (u32, u32), attached: &Attached) -> Result<Vec<u8>, Error> {
+    let Attached { icc, exif, xmp } = attached;
+    let mut flags = 0;
+    for (flag, part) in [(0x20, icc), (0x08, exif), (0x04, xmp)] {
+        flags |= if part.is_some() { flag } else { 0 };
+    }
+    let mut extended = vec![flags, 0, 0, 0];
+    for side in [width, height] {
+        extended.extend_from_slice(&(side - 1).to_le_bytes()[..3]);
+    }
+    let chunks = [
+        (*b"VP8X", (flags != 0).then_some(&extended[..])),
+        (*b"ICCP", icc.as_deref()),
+        (*b"VP8 ", Some(frame)),
+        (*b"EXIF", exif.as_deref()),
+        (*b"XMP ", xmp.as_deref()),
+    ];
+    let parts = chunks.iter().filter_map(|(_, bytes)| bytes.map(<[u8]>::len));
+    // Chunks are padded to an even length.
+    let size: usize = 4 + parts.map(|length| 8 + length.next_multiple_of(2)).sum::<usize>();
+    let field = |size: usize| {
+        u32::try_from(size).map(u32::to_le_bytes).map_err(|_| Error::Codec {
+            format: "WebP",
+            detail: format!("{size} bytes, more than the container can hold"),
+        })
+    };
+    let mut file = Vec::with_capacity(8 + size);
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&field(size)?);
+    file.extend_from_slice(b"WEBP");
+    for (name, bytes) in chunks {
+        let Some(bytes) = bytes else { continue };
+        file.extend_from_slice(&name);
+        file.extend_from_slice(&field(bytes.len())?);
+        file.extend_from_slice(bytes);
+        file.resize(file.len().next_multiple_of(2), 0);
+    }
+    Ok(file)
 }
 
 fn finish(encoder: Encoder<'_>, settings: Settings, attached: &Attached) -> Result<Vec<u8>, Error> {

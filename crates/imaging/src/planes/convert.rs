@@ -4,8 +4,8 @@
 use super::{CropBox, Plane, Planes, Subsampling};
 use crate::Error;
 
-/// A picture as libwebp's `WebPPicture` takes it: BT.601 in limited range,
-/// 4:2:0, chroma of ⌈w / 2⌉ × ⌈h / 2⌉.
+/// A picture as WebP has it: BT.601 in limited range, 4:2:0, chroma of
+/// ⌈w / 2⌉ × ⌈h / 2⌉.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct WebpPlanes {
     /// Luma, `width` × `height` without padding, 16–235.
@@ -50,6 +50,48 @@ pub(crate) fn to_webp_yuv420(planes: &Planes) -> Result<WebpPlanes, Error> {
         (mapped(planes.plane(1), &chroma), mapped(planes.plane(2), &chroma))
     };
     Ok(WebpPlanes { y, u, v, width, height })
+}
+
+/// Weights of red, green and blue in limited range, in 16 bits of fraction.
+const LUMA: [i32; 3] = [16_829, 33_039, 6416];
+const CB: [i32; 3] = [-9714, -19_071, 28_785];
+const CR: [i32; 3] = [28_785, -24_104, -4681];
+
+impl WebpPlanes {
+    /// The planes of grey or RGB pixels (`channels` 1 or 3), rows without padding;
+    /// chroma is the mean of its pixels.
+    pub(crate) fn of_pixels(pixels: &[u8], channels: usize, (width, height): (u32, u32)) -> Self {
+        let chroma_size = (width.div_ceil(2) * height.div_ceil(2)) as usize;
+        if channels == 1 {
+            let luma = table(16.0, 219.0, 0.0);
+            let y = pixels.iter().map(|&sample| luma[usize::from(sample)]).collect();
+            let neutral = vec![128; chroma_size];
+            return Self { y, u: neutral.clone(), v: neutral, width, height };
+        }
+        let weighed = |pixel: [i32; 3], weights: [i32; 3], zero: i32, bits: u32| {
+            let sum: i32 = pixel.iter().zip(weights).map(|(sample, weight)| sample * weight).sum();
+            (((zero << bits) + sum + (1 << (bits - 1))) >> bits) as u8
+        };
+        let pixels = pixels.as_chunks::<3>().0;
+        let y = pixels.iter().map(|pixel| weighed(pixel.map(i32::from), LUMA, 16, 16)).collect();
+        let (mut u, mut v) = (Vec::with_capacity(chroma_size), Vec::with_capacity(chroma_size));
+        for rows in pixels.chunks(2 * width as usize) {
+            let (upper, lower) = rows.split_at(width as usize);
+            // The last row and column stand twice where they are alone.
+            let lower = if lower.is_empty() { upper } else { lower };
+            for (upper, lower) in upper.chunks(2).zip(lower.chunks(2)) {
+                let mut sum = [0; 3];
+                for four in [upper, lower].map(|pair| [pair[0], pair[pair.len() - 1]]).as_flattened() {
+                    for (total, &sample) in sum.iter_mut().zip(four) {
+                        *total += i32::from(sample);
+                    }
+                }
+                u.push(weighed(sum, CB, 128, 18));
+                v.push(weighed(sum, CR, 128, 18));
+            }
+        }
+        Self { y, u, v, width, height }
+    }
 }
 
 /// Maps 0–255 around `zero` to a range `span` wide around `to_zero`.

@@ -164,6 +164,29 @@ fn an_error_of_one_print_is_the_error_of_all() {
 }
 
 #[test]
+fn webp_planes_of_pixels_are_those_of_the_same_planes() {
+    let rgb: Vec<u8> = (0..5 * 3 * 3).map(|at| (at * 53 % 256) as u8).collect();
+    let planes = WebpPlanes::of_pixels(&rgb, 3, (5, 3));
+    let expected = to_webp_yuv420(&Planes::from_rgb(&rgb, 5, 3, Subsampling::S420)).unwrap();
+    // That way is rounded twice.
+    for (ours, other) in [(&planes.y, expected.y), (&planes.u, expected.u), (&planes.v, expected.v)] {
+        assert_eq!(ours.len(), other.len());
+        assert!(ours.iter().zip(&other).all(|(a, b)| a.abs_diff(*b) <= 1), "{ours:?} {other:?}");
+    }
+    for (pixel, expected) in [
+        ([255; 3], [235, 128, 128]),
+        ([0; 3], [16, 128, 128]),
+        ([255, 0, 0], [81, 90, 240]),
+        ([0, 0, 255], [41, 240, 110]),
+    ] {
+        let WebpPlanes { y, u, v, .. } = WebpPlanes::of_pixels(&pixel, 3, (1, 1));
+        assert_eq!([y[0], u[0], v[0]], expected, "{pixel:?}");
+    }
+    let grey = WebpPlanes::of_pixels(&[0, 255, 128], 1, (3, 1));
+    assert_eq!((grey.y, grey.u, grey.v), (vec![16, 235, 126], vec![128; 2], vec![128; 2]));
+}
+
+#[test]
 fn webp_planes_have_the_limited_range() {
     for subsampling in [Subsampling::S420, Subsampling::S444] {
         let white = Planes::from_rgb(&[255; 15 * 3], 5, 3, subsampling);
