@@ -37,4 +37,4 @@ mod vp8;
 pub use error::{Error, Limit};
 pub use limits::Limits;
 pub use recipe::Recipe;
-pub use render::{Header, Rendition, Summary, inspect, predict, render, render_until};
+pub use render::{Header, Rendition, Summary, inspect, predict, render, render_until, reserve};

@@ -69,7 +69,8 @@ pub fn inspect(picture: &[u8], limits: &Limits) -> Result<Header, Error> {
 }
 
 /// The peak of memory, in bytes and the picture's own bytes included, that
-/// [`render`] would take for `picture`: an upper bound, from its header.
+/// [`render`] would take for `picture`, which is taken for sound: an upper bound,
+/// from its header. See [`reserve`].
 ///
 /// # Errors
 /// What [`render`] would refuse before it decodes.
@@ -77,6 +78,19 @@ pub fn predict(picture: &[u8], source_key: &str, recipe: &Recipe, limits: &Limit
     guarded("header", || {
         let source = Source::read(picture, limits)?;
         Ok(Plan::new(&source, source_key, recipe, limits)?.memory)
+    })
+}
+
+/// What to set aside for `picture` among others, in bytes: as [`predict`], and what
+/// [`render`] takes besides where a JPEG turns out to be damaged and libjpeg must
+/// judge it as a whole.
+///
+/// # Errors
+/// Those of [`predict`].
+pub fn reserve(picture: &[u8], source_key: &str, recipe: &Recipe, limits: &Limits) -> Result<u64, Error> {
+    guarded("header", || {
+        let source = Source::read(picture, limits)?;
+        Ok(Plan::new(&source, source_key, recipe, limits)?.reserve(&source, limits))
     })
 }
 

@@ -131,12 +131,12 @@ impl Renderer for Frugal {
     async fn render(&self, job: Job, prints: mpsc::Sender<Rendition>) -> Result<usize, Failure> {
         let asked = job.clone();
         // Some headers are whole drawings.
-        let predicted = tokio::task::spawn_blocking(move || {
+        let needed = tokio::task::spawn_blocking(move || {
             let Job { picture, source_key, recipe, limits } = asked;
-            minilab_imaging::predict(&picture, &source_key, &recipe, &limits)
+            minilab_imaging::reserve(&picture, &source_key, &recipe, &limits)
         });
         // A picture that is refused from its header is refused again, at no cost.
-        if let Ok(Ok(needed)) = predicted.await {
+        if let Ok(Ok(needed)) = needed.await {
             self.fit(needed).await;
         }
         self.thread.render(job, prints).await

@@ -101,9 +101,10 @@ impl Scan<'_> {
     /// Bytes that decoding at `scale` takes, the source not counted, where
     /// `wanted` rows of each plane are held.
     pub(crate) fn memory(&self, scale: Scale, wanted: [usize; 3]) -> u64 {
-        let (strides, steps) = (self.strides(scale), self.steps(scale));
-        let window: usize =
-            (0..3).map(|index| strides[index] * Window::capacity(steps[index], wanted[index])).sum();
+        let (strides, steps, shape) = (self.strides(scale), self.steps(scale), self.shape(scale));
+        let rows =
+            |index: usize| Window::capacity(steps[index], wanted[index], shape.dimensions(index).1 as usize);
+        let window: usize = (0..self.components.len()).map(|index| strides[index] * rows(index)).sum();
         let blocks: usize = self.components.iter().map(|c| c.across * c.down * self.columns).sum();
         // Coefficients, the last of each block, and the tables.
         (window + (UNDERWAY + 1) * blocks * (128 + 1) + (64 << 10)) as u64

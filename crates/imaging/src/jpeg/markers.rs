@@ -119,7 +119,8 @@ pub(crate) fn header(bytes: &[u8]) -> Result<Header<'_>, Error> {
                 let first = payload.first().copied().unwrap_or(0);
                 return found.finish(first, || count_scans(bytes, at));
             }
-            0xe0 => found.jfif |= payload.starts_with(b"JFIF\0"),
+            // libjpeg asks for a whole segment, and so for another model where it is cut.
+            0xe0 => found.jfif |= payload.starts_with(b"JFIF\0") && payload.len() >= 14,
             0xe1 => found.app1(payload),
             0xe2 => found.app2(payload),
             0xee if payload.starts_with(b"Adobe") && payload.len() >= 12 => {

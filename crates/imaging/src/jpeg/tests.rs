@@ -144,3 +144,19 @@ proptest! {
         prop_assert!(header(&whole).map_or(true, |h| h.width > 0 && h.height > 0));
     }
 }
+
+/// libjpeg takes no notice of a JFIF segment that is cut short.
+#[test]
+fn a_cut_jfif_segment_says_nothing_of_colour() {
+    let whole = jpeg(16, 16, Subsampling::S444);
+    assert_eq!(whole[2..4], [0xff, 0xe0]);
+    let rest = &whole[2 + 2 + 16..];
+    let adobe = b"\xff\xee\x00\x0eAdobe\0\x64\0\0\0\0\0";
+    let color = |jfif: &[u8]| {
+        let length = (jfif.len() as u16 + 2).to_be_bytes();
+        let bytes = [&[0xff, 0xd8, 0xff, 0xe0], &length[..], jfif, adobe, rest].concat();
+        header(&bytes).unwrap().color
+    };
+    assert_eq!(color(b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0"), Color::YCbCr);
+    assert_ne!(color(b"JFIF\0"), Color::YCbCr);
+}

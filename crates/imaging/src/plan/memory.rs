@@ -35,7 +35,11 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     let Plan { route, depth, prints, .. } = plan;
     let decoder = match (&source.kind, *route) {
         (Kind::Jpeg(header), Route::Planes(scale)) if plan.flows => rows(source, header, plan, scale),
-        (Kind::Jpeg(header), Route::Planes(scale)) => header.planes_memory(scale),
+        (Kind::Jpeg(header), Route::Planes(scale)) => {
+            // The planes, and rows of MCUs on their way there.
+            let rows = jpeg::Scan::read(source.bytes, header).map_or(0, |scan| scan.memory(scale, [0; 3]));
+            header.planes_memory(scale) + rows
+        }
         (_, Route::Pixels(scale)) if plan.flows => pixel_rows(source, plan, scale),
         // Drawn for each print, one after another, and once as large as it says.
         (Kind::Svg(header), _) => prints
@@ -49,10 +53,7 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     };
     let channels = layout.channels() as u64 * source.depth.min(*depth).bytes();
     let seen = source.seen();
-    let (step, held) = match route {
-        Route::Pixels(scale) => (scale.denominator(), scale.of_size(stored)),
-        Route::Planes(_) => (1, stored),
-    };
+    let (_, held) = plan.held(stored);
     let whole = held.pixels() * channels;
     let turned = match route {
         Route::Pixels(_) if source.orientation != Orientation::UPRIGHT && !plan.flows => 2 * whole,
@@ -74,14 +75,8 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
         let whole_mosaic = print.is_whole_mosaic(seen);
         if !whole_mosaic {
             // Planes in 4:4:4 and pixels take the same.
-            let crop = print.placement.crop.before(source.orientation, stored).held(step, held);
             waiting += scaled.pixels() * channels;
-            working.push(resample::memory(
-                crop,
-                held,
-                print.placement.unturned().turned(source.orientation),
-                layout,
-            ));
+            working.push(opened(source, plan, print));
         }
         let plain = !print.placement.has_bars() && !print.is_worked_on();
         if let (Some(grid), Format::Jpeg, true) = (print.grid(), print.format(), plain) {
@@ -140,7 +135,8 @@ fn rows(source: &Source<'_>, header: &jpeg::Header<'_>, plan: &Plan<'_>, scale: 
     let wanted = first_hand.iter().map(|&index| &prints[index]);
     // Columns of the rows that are being mixed, 16 at once of two bytes, of all planes.
     let mixed = first_hand.len() as u64 * u64::from(scale.of(source.stored.width)) * 3 * 32;
-    scan.memory(scale, planes::rows_wanted(scan.shape(scale), decoded, wanted)) + mixed
+    let open = first_hand.iter().map(|&index| opened(source, plan, &plan.prints[index])).sum::<u64>();
+    scan.memory(scale, planes::rows_wanted(scan.shape(scale), decoded, wanted)) + mixed + open
 }
 
 /// The same for pixels.
@@ -148,8 +144,18 @@ fn pixel_rows(source: &Source<'_>, plan: &Plan<'_>, scale: Scale) -> u64 {
     let held = scale.of_size(source.stored);
     let row = u64::from(held.width) * source.layout.channels() as u64;
     let mixed = plan.prints.len() as u64 * row * 32;
-    let window = Window::capacity(decode::STRIP, plan.rows_wanted(source, scale)) as u64 * row;
-    decode::rows_memory(source, scale) + window + mixed
+    let rows = Window::capacity(decode::STRIP, plan.rows_wanted(source, scale), held.height as usize);
+    let open = plan.prints.iter().map(|print| opened(source, plan, print)).sum::<u64>();
+    decode::rows_memory(source, scale) + rows as u64 * row + mixed + open
+}
+
+/// What the resampling of a print takes from the first row to the last: while
+/// rows flow, those of all prints are under way, whatever the threads.
+fn opened(source: &Source<'_>, plan: &Plan<'_>, print: &PrintPlan<'_>) -> u64 {
+    let Source { stored, orientation, layout, .. } = *source;
+    let (step, held) = plan.held(stored);
+    let crop = print.placement.crop.before(orientation, stored).held(step, held);
+    resample::memory(crop, held, print.placement.unturned().turned(orientation), layout)
 }
 
 /// Bytes that a mosaic of `size` takes as a JPEG: planes of small cells, and a

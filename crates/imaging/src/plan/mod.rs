@@ -180,9 +180,12 @@ impl<'r> Plan<'r> {
         let can_flow = plan.can_flow(source);
         plan.flows = can_flow && planes::first_hand(&plan.planar_prints()).len() <= FLOWING;
         plan.memory = memory(source, recipe, &plan, limits.threads);
-        if plan.memory > limits.memory && can_flow && !plan.flows {
-            plan.flows = true;
-            plan.memory = memory(source, recipe, &plan, limits.threads);
+        if plan.memory > limits.memory && can_flow {
+            // A picture that is hardly larger than its prints may take less as a whole.
+            plan.flows = !plan.flows;
+            let other = memory(source, recipe, &plan, limits.threads);
+            plan.flows ^= other > plan.memory;
+            plan.memory = other.min(plan.memory);
         }
         if plan.memory > limits.memory {
             plan.economise(source, recipe, limits);
@@ -195,6 +198,27 @@ impl<'r> Plan<'r> {
     pub(crate) fn planar_prints(&self) -> Vec<Print> {
         let converts = |print: &PrintPlan<'_>| self.conversion.is_some() && !print.keeps_colour();
         self.prints.iter().map(|print| planar_print(print, converts(print))).collect()
+    }
+
+    /// What may be taken at the most: [`Plan::memory`], and where rows flow, the
+    /// planes of a JPEG that turns out to be damaged, which libjpeg judges as a
+    /// whole. Where they are over the limit, nothing is allocated for them.
+    pub(crate) fn reserve(&self, source: &Source<'_>, limits: &Limits) -> u64 {
+        let planes = match (&source.kind, self.route) {
+            (Kind::Jpeg(header), Route::Planes(scale)) if self.flows => header.planes_memory(scale),
+            _ => 0,
+        };
+        let all = self.memory.saturating_add(planes);
+        if all > limits.memory { self.memory } else { all }
+    }
+
+    /// The picture that resampling reads: how many of the source's pixels are one of
+    /// its, in each direction, and its size.
+    fn held(&self, stored: Size) -> (u32, Size) {
+        match self.route {
+            Route::Pixels(scale) => (scale.denominator(), scale.of_size(stored)),
+            Route::Planes(_) => (1, stored),
+        }
     }
 
     /// Whether prints can be made while the picture is decoded: all of its rows

@@ -24,7 +24,7 @@ struct Slab {
 
 impl Slab {
     fn new(stride: usize, step: usize, wanted: usize, height: usize) -> Self {
-        let capacity = Window::capacity(step, wanted);
+        let capacity = Window::capacity(step, wanted, height);
         Self { samples: vec![0; stride * capacity], stride, held: 0..0, wanted: 0, height }
     }
 
@@ -67,10 +67,10 @@ impl Window {
         Self { slabs: slabs.collect(), steps }
     }
 
-    /// Rows that a plane of these `steps` and `wanted` rows has room for: twice
-    /// what is wanted, so that each row moves once at most.
-    pub(crate) const fn capacity(step: usize, wanted: usize) -> usize {
-        2 * wanted + 4 * step
+    /// Rows that a plane of `height`, these steps and `wanted` rows has room for:
+    /// twice what is wanted, so that each row moves once at most, or all there are.
+    pub(crate) fn capacity(step: usize, wanted: usize, height: usize) -> usize {
+        (2 * wanted + 4 * step).min(height.next_multiple_of(step.max(1)))
     }
 
     /// Room for the next step of plane `index`: its samples and their stride.
@@ -135,7 +135,7 @@ mod tests {
             for row in least.max(first)..window.came(0) {
                 assert_eq!(samples[(row - first) * stride], row as u8);
             }
-            assert!(first <= least && samples.len() <= 8 * Window::capacity(8, 10));
+            assert!(first <= least && samples.len() <= 8 * Window::capacity(8, 10, 100));
         }
     }
 

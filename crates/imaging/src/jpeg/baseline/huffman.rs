@@ -173,7 +173,8 @@ impl Table {
     fn entry(&self, length: u32, symbol: u8) -> Entry {
         match symbol {
             _ if self.dc => Entry::new(length, u32::from(symbol), 0),
-            0x00 => Entry::new(length, 0, END),
+            // A run of zeros before nothing: libjpeg takes it for the end.
+            0x00..0xf0 if symbol.is_multiple_of(16) => Entry::new(length, 0, END),
             _ => Entry::new(length, u32::from(symbol & 15), usize::from(symbol >> 4) + 1),
         }
     }

@@ -60,15 +60,15 @@ impl<'a> Scan<'a> {
             let payload = segment.get(2..)?;
             rest = next;
             match marker {
-                0xc0 | 0xc1 => found.frame = payload.get(6..)?,
+                0xc0 | 0xc1 if found.frame.is_empty() => found.frame = payload.get(6..)?,
                 0xc4 => found.huffman(payload)?,
                 0xdb => found.quantization(payload)?,
                 0xdd => found.restart = u32::from(u16::from_be_bytes(payload.try_into().ok()?)),
                 0xda => {
                     break found.scan(payload, rest, Shape::new(header.width, header.height, subsampling));
                 }
-                // Other frames, other codes, and what has no segment.
-                0x00..=0xbf | 0xc2..=0xdf => return None,
+                // Other or more frames, other codes, and what has no segment or no meaning.
+                0x00..=0xdf | 0xf0..=0xfd => return None,
                 _ => {}
             }
         }
@@ -86,9 +86,17 @@ struct Found<'a> {
     /// The components of the frame header.
     frame: &'a [u8],
     quantization: [Option<[i16; 64]>; 4],
-    dc: [Option<Table>; 4],
-    ac: [Option<Table>; 4],
+    dc: [Option<Codes<'a>>; 4],
+    ac: [Option<Codes<'a>>; 4],
     restart: u32,
+}
+
+/// A table as it stands in the file: a file may have thousands, of which the last
+/// are made and used.
+#[derive(Clone, Copy)]
+struct Codes<'a> {
+    counts: &'a [u8; 16],
+    symbols: &'a [u8],
 }
 
 impl<'a> Found<'a> {
@@ -118,7 +126,7 @@ impl<'a> Found<'a> {
     }
 
     /// T.81 B.2.4.2.
-    fn huffman(&mut self, mut payload: &[u8]) -> Option<()> {
+    fn huffman(&mut self, mut payload: &'a [u8]) -> Option<()> {
         while let [kind, rest @ ..] = payload {
             let (counts, rest) = rest.split_first_chunk::<16>()?;
             let total = counts.iter().map(|&count| usize::from(count)).sum();
@@ -129,8 +137,7 @@ impl<'a> Found<'a> {
                 1 => &mut self.ac,
                 _ => return None,
             };
-            let table = Table::new(counts, symbols, kind >> 4 == 0)?;
-            *tables.get_mut(usize::from(kind & 15))? = Some(table);
+            *tables.get_mut(usize::from(kind & 15))? = Some(Codes { counts, symbols });
         }
         Some(())
     }
@@ -138,13 +145,14 @@ impl<'a> Found<'a> {
     /// T.81 B.2.3: the scan of all components, in the order of the frame.
     fn scan(self, payload: &[u8], data: &'a [u8], shape: Shape) -> Option<Scan<'a>> {
         let planes = shape.subsampling.planes();
-        let frame = self.frame.as_chunks::<3>().0;
+        let (frame, []) = self.frame.as_chunks::<3>() else { return None };
         let [count, rest @ ..] = payload else { return None };
         let (chosen, [0, 63, 0]) = rest.split_at_checked(2 * planes)? else { return None };
         if usize::from(*count) != planes || frame.len() != planes {
             return None;
         }
         let alone = planes == 1;
+        let (mut dc, mut ac) = ([const { None }; 4], [const { None }; 4]);
         let mut components = Vec::with_capacity(planes);
         for (&[id, factors, quantization], &[chosen, tables]) in frame.iter().zip(chosen.as_chunks::<2>().0) {
             if chosen != id {
@@ -158,16 +166,22 @@ impl<'a> Found<'a> {
                 dc: usize::from(tables >> 4),
                 ac: usize::from(tables & 15),
             };
-            self.dc.get(component.dc)?.as_ref()?;
-            self.ac.get(component.ac)?.as_ref()?;
+            for (made, found, at, is_dc) in
+                [(&mut dc, &self.dc, component.dc, true), (&mut ac, &self.ac, component.ac, false)]
+            {
+                let Codes { counts, symbols } = (*found.get(at)?)?;
+                if made[at].is_none() {
+                    made[at] = Some(Table::new(counts, symbols, is_dc)?);
+                }
+            }
             components.push(component);
         }
         let (x, y) = shape.subsampling.factors();
         Some(Scan {
             data,
             components,
-            dc: self.dc,
-            ac: self.ac,
+            dc,
+            ac,
             restart: self.restart,
             columns: shape.width.div_ceil(8 * x) as usize,
             rows: shape.height.div_ceil(8 * y) as usize,

@@ -79,6 +79,71 @@ fn what_is_not_plain_and_sound_is_left_to_libjpeg() {
     assert_eq!(decoded(&longer, &header(&longer).unwrap(), Scale::Full, 2), None);
 }
 
+/// `bytes` with a segment after the start of the image.
+fn with_segment(bytes: &[u8], marker: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u16 + 2).to_be_bytes();
+    [&bytes[..2], &[0xff, marker], &length, payload, &bytes[2..]].concat()
+}
+
+#[test]
+fn headers_that_libjpeg_refuses_are_left_to_it() {
+    let whole = jpeg(40, 30, Subsampling::S420);
+    let read = |bytes: &[u8]| header(bytes).is_ok_and(|header| Scan::read(bytes, &header).is_some());
+    assert!(read(&with_segment(&whole, 0xfe, b"a comment")));
+    assert!(!read(&with_segment(&whole, 0xf3, b"no meaning")));
+    // A frame header with a byte to spare, and a second one.
+    let at = memchr::memmem::find(&whole, &[0xff, 0xc0]).unwrap();
+    let mut longer = whole.clone();
+    longer[at + 3] += 1;
+    longer.insert(at + 19, 0);
+    assert!(!read(&longer));
+    let frame = whole[at + 4..at + 19].to_vec();
+    assert!(!read(&with_segment(&whole, 0xc0, &frame)));
+}
+
+/// Thousands of tables that no scan names would be minutes of work.
+#[test]
+fn tables_that_are_not_used_are_not_made() {
+    let whole = jpeg(40, 30, Subsampling::S420);
+    let mut table = vec![0x13];
+    table.extend([1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0]);
+    table.extend(1..=9);
+    let bytes = with_segment(&whole, 0xc4, &table.repeat(1000));
+    let scan = Scan::read(&bytes, &header(&bytes).unwrap()).unwrap();
+    assert_eq!(scan.ac.iter().flatten().count(), 2);
+}
+
+/// 16 × 8 pixels of grey whose AC codes are a run of two zeros before nothing, 1 and
+/// the end of the block.
+#[test]
+fn a_run_of_zeros_before_nothing_ends_a_block() {
+    let segment = |marker: u8, payload: &[u8]| {
+        [&[0xff, marker], &(payload.len() as u16 + 2).to_be_bytes()[..], payload].concat()
+    };
+    let counts = |counts: &[u8]| {
+        let mut all = [0; 16];
+        all[..counts.len()].copy_from_slice(counts);
+        all
+    };
+    let dc = [&[0x00][..], &counts(&[1, 1]), &[0, 5]].concat();
+    let ac = [&[0x10][..], &counts(&[1, 1, 1]), &[0x20, 0x01, 0x00]].concat();
+    let bytes = [
+        vec![0xff, 0xd8],
+        segment(0xdb, &[&[0][..], &[8; 64]].concat()),
+        segment(0xc0, &[8, 0, 8, 0, 16, 1, 1, 0x11, 0]),
+        segment(0xc4, &dc),
+        segment(0xc4, &ac),
+        segment(0xda, &[1, 1, 0x00, 0, 63, 0]),
+        // DC 5 bits of 16, a run; DC nothing, 1, -1, the end; ones.
+        vec![0b1010_0000, 0b0101_1001, 0b1011_1111, 0xff, 0xd9],
+    ]
+    .concat();
+    let header = header(&bytes).unwrap();
+    let ours = decoded(&bytes, &header, Scale::Full, 1);
+    assert_eq!(ours, decode_by_libjpeg(&bytes, &header, Scale::Full, Vec::new()).ok());
+    assert!(ours.is_some());
+}
+
 #[test]
 fn an_error_of_who_gets_the_rows_ends_it() {
     let bytes = noisy(64, 640, 80, Subsampling::S444);
