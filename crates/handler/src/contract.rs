@@ -1,8 +1,9 @@
 //! What every [`Store`] must do, as one suite that every backend runs against
 //! its live self. Owns no backend; leaves the bucket as it found it.
 
-use crate::store::{Cause, Metadata, Object, Put, Store};
+use crate::store::{Cause, Metadata, Object, Opened, Put, Store};
 use bytes::Bytes;
+use futures_util::TryStreamExt;
 
 /// Keys that naive clients change on their way: path normalisation, double
 /// decoding, form encoding.
@@ -49,6 +50,7 @@ pub async fn check<S: Store>(store: &S, bucket: &str) {
 
 async fn absent_objects<S: Store>(store: &S, bucket: &str) {
     assert_eq!(store.get(bucket, "absent", 10).await, Ok(None), "get of an absent key");
+    assert_eq!(opened(store, bucket, "absent", 10).await, None, "opening of an absent key");
     assert_eq!(store.head(bucket, "absent").await, Ok(None), "head of an absent key");
     assert_eq!(store.delete(bucket, "absent").await, Ok(()), "delete of an absent key");
     let page = store.list(bucket, "", None).await.expect("list of an empty bucket");
@@ -69,6 +71,7 @@ async fn round_trip<S: Store>(store: &S, bucket: &str) {
         Object::Whole { head: head.clone(), bytes: Bytes::from_static(b"first") },
         "get agrees with head"
     );
+    assert_eq!(opened(store, bucket, "k", 5).await, Some(got), "what is opened is what is got");
 
     store.put(bucket, "k", put(b"second", &[])).await.expect("overwrite");
     let after = store.head(bucket, "k").await.expect("head").expect("present");
@@ -92,6 +95,7 @@ async fn bounded_reads<S: Store>(store: &S, bucket: &str) {
     let got = store.get(bucket, "k", 4).await.expect("get").expect("present");
     let head = store.head(bucket, "k").await.expect("head").expect("present");
     assert_eq!(got, Object::Oversize { head }, "over the bound: the state and no bytes");
+    assert_eq!(opened(store, bucket, "k", 4).await, Some(got), "so it is when opened");
     store.delete(bucket, "k").await.expect("delete");
 }
 
@@ -132,8 +136,21 @@ async fn missing_bucket<S: Store>(store: &S, bucket: &str) {
     assert_eq!(error.cause, Cause::NoSuchBucket, "{error}");
     let error = store.get(&missing, "k", 1).await.expect_err("get from no bucket: not the same as no object");
     assert_eq!(error.cause, Cause::NoSuchBucket, "{error}");
+    let error = store.open(&missing, "k", 1).await.map(|_| ()).expect_err("open in no bucket");
+    assert_eq!(error.cause, Cause::NoSuchBucket, "{error}");
     let error = store.list(&missing, "", None).await.expect_err("list of no bucket");
     assert_eq!(error.cause, Cause::NoSuchBucket, "{error}");
+}
+
+/// What comes of an object that is opened.
+async fn opened<S: Store>(store: &S, bucket: &str, key: &str, max_bytes: u64) -> Option<Object> {
+    match store.open(bucket, key, max_bytes).await.expect("open")? {
+        Opened::There(object) => Some(object),
+        Opened::Coming { head, body } => {
+            let bytes = body.try_collect::<Vec<Bytes>>().await.expect("its bytes").concat().into();
+            Some(Object::Whole { head, bytes })
+        }
+    }
 }
 
 async fn every_key<S: Store>(store: &S, bucket: &str, prefix: &str) -> Vec<String> {

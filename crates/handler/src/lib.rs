@@ -6,6 +6,7 @@
 //! cloud or HTTP library, to read a clock, and to need an executor: time,
 //! pauses and the renderer are passed in, so that a scheduler can drive it.
 
+mod arrival;
 mod backoff;
 mod clock;
 #[doc(hidden)]
@@ -21,6 +22,7 @@ pub mod store;
 pub mod tag;
 pub mod verdict;
 
+pub use arrival::{Arrival, Bringer};
 pub use backoff::Patience;
 pub use clock::Clock;
 pub use handle::{ErrorKind, Handler, HandlerError, Options};

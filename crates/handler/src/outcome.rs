@@ -65,9 +65,10 @@ impl State {
 /// Where the time of a key went, all rounds together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timings {
-    /// Reading the source.
+    /// Until the source's bytes were there.
     pub get: Duration,
-    /// From the source's bytes to the last print stored; uploads overlap rendering.
+    /// From the source's bytes, or from the first of them where prints are made
+    /// while they come, to the last print stored; uploads overlap rendering.
     pub render_and_put: Duration,
     /// Of that, until the renderer was done.
     pub render: Duration,

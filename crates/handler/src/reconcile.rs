@@ -2,12 +2,13 @@
 //! as it is now, whatever the event said. Owns the protocol (read, make,
 //! look again); refuses to decide what a failure means.
 
+use crate::arrival::Arrival;
 use crate::backoff::patiently;
 use crate::clock::Clock;
 use crate::outcome::{Account, Outcome, State, Unfinished};
 use crate::renderer::{Job, Renderer};
 use crate::report::Report;
-use crate::store::{Cause, Head, Object, Put, Store, StoreError};
+use crate::store::{Body, Cause, Head, Object, Opened, Put, Store, StoreError};
 use crate::verdict::{Failure, Verdict, decide};
 use crate::{Handler, tag};
 use bytes::Bytes;
@@ -136,12 +137,22 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             self.outcome.rounds += 1;
             let started = clock.now();
             let max = self.handler.limits.input_bytes;
-            let get = self.patiently(|store| store.get(source, self.key, max));
-            let object = get.instrument(info_span!("get")).await?;
+            let open = self.patiently(|store| store.open(source, self.key, max));
+            let opened = open.instrument(info_span!("get")).await?;
             self.outcome.timings.get += clock.now().saturating_sub(started);
-            let before = Sight::of(object.as_ref().map(Object::head));
-
-            self.outcome.state = self.apply(object).await?;
+            let mut before = Sight::of(opened.as_ref().map(Opened::head));
+            let mut state = self.apply(opened).await?;
+            if state.is_none() {
+                // Its bytes broke off on their way: once more, all at once and with patience.
+                self.retries.fetch_add(1, Ordering::Relaxed);
+                let started = clock.now();
+                let get = self.patiently(|store| store.get(source, self.key, max));
+                let object = get.instrument(info_span!("get")).await?;
+                self.outcome.timings.get += clock.now().saturating_sub(started);
+                before = Sight::of(object.as_ref().map(Object::head));
+                state = self.apply(object.map(Opened::There)).await?;
+            }
+            self.outcome.state = state.ok_or_else(|| Failure::RendererLost { key: self.key.to_owned() })?;
 
             let started = clock.now();
             let head = self.patiently(|store| store.head(source, self.key));
@@ -180,27 +191,36 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         outcome
     }
 
-    /// Makes the processed bucket agree with one state of the source.
-    async fn apply(&mut self, object: Option<Object>) -> Result<State, Failure> {
-        let Some(object) = object else { return self.nothing(State::Absent).await };
-        if tag::is_ours(object.head()) {
+    /// Makes the processed bucket agree with one state of the source; `None` where
+    /// its bytes broke off on their way, so that nothing was done.
+    async fn apply(&mut self, opened: Option<Opened>) -> Result<Option<State>, Failure> {
+        let Some(opened) = opened else { return self.nothing(State::Absent).await.map(Some) };
+        if tag::is_ours(opened.head()) {
             tracing::warn!(
                 bucket = self.handler.recipe.source.bucket,
                 key = self.key,
                 "an object that minilab made lies among the sources; it is left alone"
             );
-            return self.nothing(State::Ignored { reason: "made by minilab" }).await;
+            return self.nothing(State::Ignored { reason: "made by minilab" }).await.map(Some);
         }
-        if self.key.ends_with('/') && object.head().size == 0 {
-            return self.nothing(State::Ignored { reason: "folder marker" }).await;
+        if self.key.ends_with('/') && opened.head().size == 0 {
+            return self.nothing(State::Ignored { reason: "folder marker" }).await.map(Some);
         }
-        let (head, printed) = match object {
-            Object::Whole { head, bytes } => {
+        let (head, printed) = match opened {
+            Opened::There(Object::Whole { head, bytes }) => {
                 self.outcome.bytes_in += head.size;
-                let printed = self.print(&head, bytes).await;
+                let printed = self.print(&head, Picture::There(bytes)).await;
                 (head, printed)
             }
-            Object::Oversize { head } => {
+            Opened::Coming { head, body } => {
+                let printed = self.print(&head, Picture::Coming(body)).await;
+                if matches!(printed, Ok(false)) {
+                    return Ok(None);
+                }
+                self.outcome.bytes_in += head.size;
+                (head, printed)
+            }
+            Opened::There(Object::Oversize { head }) => {
                 let oversize = Error::OverLimit {
                     which: Limit::InputBytes,
                     what: "the object",
@@ -210,13 +230,14 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
                 (head, Err(Failure::Picture(oversize)))
             }
         };
-        match printed {
-            Ok(()) => Ok(State::Printed),
+        let state = match printed {
+            Ok(_) => State::Printed,
             Err(failure) => match decide(&failure) {
-                Verdict::Reject { code, reason } => self.reject(&head, code, reason).await,
-                Verdict::Retry { .. } | Verdict::Refuse { .. } => Err(failure),
+                Verdict::Reject { code, reason } => self.reject(&head, code, reason).await?,
+                Verdict::Retry { .. } | Verdict::Refuse { .. } => return Err(failure),
             },
-        }
+        };
+        Ok(Some(state))
     }
 
     /// No source: no prints, no report.
@@ -257,11 +278,18 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
     }
 
     /// Makes and stores every print, then removes what an earlier state of the
-    /// source or of this round has left.
-    async fn print(&mut self, head: &Head, picture: Bytes) -> Result<(), Failure> {
+    /// source or of this round has left. `false` where the bytes broke off.
+    async fn print(&mut self, head: &Head, picture: Picture) -> Result<bool, Failure> {
         let handler = self.handler;
         let started = handler.clock.now();
         let (sender, receiver) = mpsc::channel(handler.options.queue);
+        let (picture, coming, brought) = match picture {
+            Picture::There(bytes) => (bytes, None, None),
+            Picture::Coming(body) => {
+                let (arrival, bringer) = Arrival::new(head.size);
+                (Bytes::new(), Some(arrival), Some((body, bringer)))
+            }
+        };
         let job = Job {
             picture,
             source_key: self.key.to_owned(),
@@ -270,8 +298,23 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         };
         let this = &*self;
         let render = async move {
-            let rendered = handler.renderer.render(job, sender).instrument(info_span!("render")).await;
-            (rendered, handler.clock.now())
+            let rendered = async {
+                match coming {
+                    None => handler.renderer.render(job, sender).await.map(Some),
+                    Some(coming) => handler.renderer.render_coming(coming, job, sender).await,
+                }
+            };
+            (rendered.instrument(info_span!("render")).await, handler.clock.now())
+        };
+        let receive = async move {
+            if let Some((mut body, bringer)) = brought {
+                while let Some(bytes) = body.next().await {
+                    // On an error the bringer is dropped, and the renderer told.
+                    bringer.bring(&bytes?);
+                }
+                bringer.finish();
+            }
+            Ok::<_, StoreError>(handler.clock.now())
         };
         // Moved into the block so that the channel closes with the first
         // failed upload and the renderer is not kept waiting.
@@ -284,16 +327,23 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         };
         // The report is looked up meanwhile, and removed before the source is
         // looked at again: later, it could be the report of a newer state.
-        let ((rendered, rendered_at), uploaded, report) =
-            future::join3(render, uploads, self.find_report()).await;
+        let ((rendered, rendered_at), uploaded, report, received) =
+            future::join4(render, uploads, self.find_report(), receive).await;
         self.outcome.timings.render += rendered_at.saturating_sub(started);
         self.outcome.timings.render_and_put += handler.clock.now().saturating_sub(started);
         if uploaded.is_err() {
             // The other uploads were dropped in flight.
             self.in_doubt.store(true, Ordering::Relaxed);
         }
+        match received {
+            Ok(at) => self.outcome.timings.get += at.saturating_sub(started),
+            Err(error) => {
+                tracing::debug!(key = self.key, %error, "the picture broke off on its way");
+                return Ok(false);
+            }
+        }
         // The renderer's word comes first: it is final, an upload's is not.
-        let expected = rendered?;
+        let Some(expected) = rendered? else { return Ok(false) };
         let uploaded = uploaded?;
         let report = report?;
         let outputs: BTreeSet<usize> = uploaded.iter().map(|print| print.output).collect();
@@ -310,7 +360,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         };
         tidy.instrument(info_span!("tidy")).await?;
         self.outcome.timings.tidy += handler.clock.now().saturating_sub(started);
-        Ok(())
+        Ok(true)
     }
 
     async fn upload(
@@ -455,6 +505,12 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         let Handler { store, clock, jitter, options, .. } = self.handler;
         patiently(clock, jitter, options.patience, self.deadline, &self.retries, || operation(store)).await
     }
+}
+
+/// The bytes of a source.
+enum Picture {
+    There(Bytes),
+    Coming(Body),
 }
 
 struct Uploaded {

@@ -2,6 +2,7 @@
 //! the thread on which pictures are made and the net under it; refuses to let
 //! a codec's panic be anything but a rejected picture.
 
+use crate::arrival::Arrival;
 use crate::verdict::Failure;
 use bytes::Bytes;
 use futures_channel::{mpsc, oneshot};
@@ -38,18 +39,43 @@ pub trait Renderer: Send + Sync {
         job: Job,
         prints: mpsc::Sender<Rendition>,
     ) -> impl Future<Output = Result<usize, Failure>> + Send;
+
+    /// The same for a picture that is still coming; that of `job` does not count.
+    /// `None` where its bytes broke off: whatever was handed over is no result.
+    fn render_coming(
+        &self,
+        coming: Arc<Arrival>,
+        job: Job,
+        prints: mpsc::Sender<Rendition>,
+    ) -> impl Future<Output = Result<Option<usize>, Failure>> + Send {
+        async move {
+            let Some(picture) = coming.whole().await else { return Ok(None) };
+            self.render(Job { picture, ..job }, prints).await.map(Some)
+        }
+    }
 }
 
 impl<R: Renderer> Renderer for Arc<R> {
     async fn render(&self, job: Job, prints: mpsc::Sender<Rendition>) -> Result<usize, Failure> {
         (**self).render(job, prints).await
     }
+
+    async fn render_coming(
+        &self,
+        coming: Arc<Arrival>,
+        job: Job,
+        prints: mpsc::Sender<Rendition>,
+    ) -> Result<Option<usize>, Failure> {
+        (**self).render_coming(coming, job, prints).await
+    }
 }
 
 struct Work {
     job: Job,
+    /// In place of the job's picture, where that is still coming.
+    coming: Option<Arc<Arrival>>,
     prints: mpsc::Sender<Rendition>,
-    done: oneshot::Sender<Result<usize, Failure>>,
+    done: oneshot::Sender<Result<Option<usize>, Failure>>,
 }
 
 /// `minilab_imaging::render` on a thread of its own, one picture after the
@@ -87,9 +113,9 @@ impl ThreadRenderer {
         let (sender, receiver) = std::sync::mpsc::channel::<Work>();
         let now = self.now;
         let spawned = std::thread::Builder::new().name("render".to_owned()).spawn(move || {
-            for Work { job, prints, done } in std::iter::once(first).chain(receiver) {
+            for Work { job, coming, prints, done } in std::iter::once(first).chain(receiver) {
                 // Nobody listens any more when the invocation was given up.
-                let _ = done.send(render_caught(&job, &prints, now));
+                let _ = done.send(render_caught(job, coming.as_deref(), &prints, now));
             }
         });
         if let Err(error) = spawned {
@@ -101,10 +127,11 @@ impl ThreadRenderer {
 }
 
 fn render_caught(
-    job: &Job,
+    mut job: Job,
+    coming: Option<&Arrival>,
     prints: &mpsc::Sender<Rendition>,
     now: fn() -> Duration,
-) -> Result<usize, Failure> {
+) -> Result<Option<usize>, Failure> {
     let sink = |rendition: Rendition| {
         // Waits while the uploads are behind, so that finished prints do not
         // pile up; an error means that nobody wants them.
@@ -112,15 +139,24 @@ fn render_caught(
     };
     let over = now() + Duration::from_secs(job.limits.seconds.into());
     let stop = || now() >= over;
-    let Job { picture, source_key, recipe, limits } = job;
-    let rendered = catch_unwind(AssertUnwindSafe(|| {
-        minilab_imaging::render_until(picture, source_key, recipe, limits, &sink, &stop)
-    }));
-    match rendered {
-        Ok(Ok(summary)) => Ok(summary.prints),
-        Ok(Err(error)) => Err(Failure::Picture(error)),
-        Err(panic) => Err(Failure::Picture(codec_panic(panic.as_ref()))),
+    let caught = |work: &dyn Fn() -> Result<Option<minilab_imaging::Summary>, Error>| {
+        catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|panic| Err(codec_panic(panic.as_ref())))
+            .map(|summary| summary.map(|summary| summary.prints))
+            .map_err(Failure::Picture)
+    };
+    if let Some(coming) = coming {
+        let Job { source_key, recipe, limits, .. } = &job;
+        let made =
+            caught(&|| minilab_imaging::render_arriving(coming, source_key, recipe, limits, &sink, &stop))?;
+        if made.is_some() {
+            return Ok(made);
+        }
+        let Some(picture) = coming.wait() else { return Ok(None) };
+        job.picture = picture;
     }
+    let Job { picture, source_key, recipe, limits } = &job;
+    caught(&|| minilab_imaging::render_until(picture, source_key, recipe, limits, &sink, &stop).map(Some))
 }
 
 fn codec_panic(panic: &(dyn Any + Send)) -> Error {
@@ -132,12 +168,34 @@ fn codec_panic(panic: &(dyn Any + Send)) -> Error {
     Error::Codec { format: "picture", detail: format!("it panicked: {words}") }
 }
 
+impl ThreadRenderer {
+    async fn answer(
+        &self,
+        job: Job,
+        coming: Option<Arc<Arrival>>,
+        prints: mpsc::Sender<Rendition>,
+    ) -> Result<Option<usize>, Failure> {
+        let key = job.source_key.clone();
+        let (done, answer) = oneshot::channel();
+        self.submit(Work { job, coming, prints, done });
+        answer.await.unwrap_or(Err(Failure::RendererLost { key }))
+    }
+}
+
 impl Renderer for ThreadRenderer {
     async fn render(&self, job: Job, prints: mpsc::Sender<Rendition>) -> Result<usize, Failure> {
         let key = job.source_key.clone();
-        let (done, answer) = oneshot::channel();
-        self.submit(Work { job, prints, done });
-        answer.await.unwrap_or(Err(Failure::RendererLost { key }))
+        // `None` is for what is still coming.
+        self.answer(job, None, prints).await?.ok_or(Failure::RendererLost { key })
+    }
+
+    async fn render_coming(
+        &self,
+        coming: Arc<Arrival>,
+        job: Job,
+        prints: mpsc::Sender<Rendition>,
+    ) -> Result<Option<usize>, Failure> {
+        self.answer(job, Some(coming), prints).await
     }
 }
 

@@ -3,6 +3,7 @@
 //! decides what a failure means (that is `verdict`).
 
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
@@ -50,6 +51,32 @@ impl Object {
     }
 }
 
+/// The bytes of an object as they come: as many as were announced, or an error.
+pub type Body = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// An object that is being read.
+pub enum Opened {
+    /// What is there at once.
+    There(Object),
+    /// Its state, and its bytes on their way.
+    Coming {
+        /// Its state.
+        head: Head,
+        /// Its bytes; `head.size` of them.
+        body: Body,
+    },
+}
+
+impl Opened {
+    /// The state without the bytes.
+    pub const fn head(&self) -> &Head {
+        match self {
+            Self::There(object) => object.head(),
+            Self::Coming { head, .. } => head,
+        }
+    }
+}
+
 /// What is stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
@@ -88,6 +115,18 @@ pub trait Store: Send + Sync {
         max_bytes: u64,
     ) -> impl Future<Output = Result<Option<Object>, StoreError>> + Send;
 
+    /// The same, without waiting for the bytes where the store can hand them on as
+    /// they come.
+    fn open(
+        &self,
+        bucket: &str,
+        key: &str,
+        max_bytes: u64,
+    ) -> impl Future<Output = Result<Option<Opened>, StoreError>> + Send {
+        let got = self.get(bucket, key, max_bytes);
+        async move { Ok(got.await?.map(Opened::There)) }
+    }
+
     /// Reads an object's state; `None` when there is none.
     fn head(&self, bucket: &str, key: &str) -> impl Future<Output = Result<Option<Head>, StoreError>> + Send;
 
@@ -110,6 +149,10 @@ pub trait Store: Send + Sync {
 impl<S: Store> Store for std::sync::Arc<S> {
     async fn get(&self, bucket: &str, key: &str, max_bytes: u64) -> Result<Option<Object>, StoreError> {
         (**self).get(bucket, key, max_bytes).await
+    }
+
+    async fn open(&self, bucket: &str, key: &str, max_bytes: u64) -> Result<Option<Opened>, StoreError> {
+        (**self).open(bucket, key, max_bytes).await
     }
 
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<Head>, StoreError> {

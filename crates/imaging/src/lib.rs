@@ -5,6 +5,7 @@
 //! environment. Everything here is a pure, synchronous function of its
 //! arguments; the same arguments give the same bytes.
 
+mod arriving;
 mod colour;
 mod decode;
 mod derived;
@@ -34,7 +35,10 @@ mod source;
 mod srgb;
 mod vp8;
 
+pub use arriving::Arriving;
 pub use error::{Error, Limit};
 pub use limits::Limits;
 pub use recipe::Recipe;
-pub use render::{Header, Rendition, Summary, inspect, predict, render, render_until, reserve};
+pub use render::{
+    Header, Rendition, Summary, inspect, predict, render, render_arriving, render_until, reserve,
+};

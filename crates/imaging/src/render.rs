@@ -8,6 +8,8 @@ mod flow;
 mod pixels;
 mod planar;
 
+use crate::arriving::{Arriving, Rest, beginning};
+use crate::jpeg;
 use crate::parallel::guarded;
 use crate::plan::{Plan, Route};
 use crate::recipe::{Format, Recipe};
@@ -136,7 +138,51 @@ pub fn render_until(
             (Route::Pixels(scale), _) if plan.flows => flow::run(&counter, &plan, scale)?,
             (Route::Planes(scale) | Route::Pixels(scale), _) => pixels::run(&counter, &plan, scale)?,
         }
-        document::run(&counter, &plan)?;
-        Ok(Summary { header: source.header(), prints: plan.prints.len(), predicted_memory: plan.memory })
+        finished(&counter, &plan)
     })
+}
+
+/// [`render_until`] for a picture whose bytes are still coming: prints are made
+/// meanwhile, and handed over once it has come and proved sound. `None` for one
+/// that must be there as a whole: nothing was handed over, and nothing is known of
+/// it. That is every picture but the baseline JPEG that flows, and whatever would be
+/// refused.
+///
+/// # Errors
+/// Of prints that could not be made.
+pub fn render_arriving(
+    picture: &dyn Arriving,
+    source_key: &str,
+    recipe: &Recipe,
+    limits: &Limits,
+    sink: &(dyn Fn(Rendition) + Sync),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Option<Summary>, Error> {
+    guarded("picture", || {
+        let fits = picture.size() <= limits.input_bytes;
+        let has_header = |bytes: &[u8]| !bytes.starts_with(&[0xff, 0xd8]) || jpeg::header(bytes).is_ok();
+        let Some(bytes) = Some(picture).filter(|_| fits).and_then(|picture| beginning(picture, has_header))
+        else {
+            return Ok(None);
+        };
+        let Ok(mut source) = Source::read(&bytes, limits) else { return Ok(None) };
+        let Kind::Jpeg(header) = &mut source.kind else { return Ok(None) };
+        header.rest = Some(Rest::new(picture, bytes.len()));
+        let Ok(plan) = Plan::new(&source, source_key, recipe, limits) else { return Ok(None) };
+        let (Kind::Jpeg(header), Route::Planes(scale), true) = (&source.kind, plan.route, plan.flows) else {
+            return Ok(None);
+        };
+        let counter = Counter::new(&source, source_key, recipe, limits, sink, stop);
+        if !planar::streamed(&counter, &plan, header, scale)? {
+            return Ok(None);
+        }
+        finished(&counter, &plan).map(Some)
+    })
+}
+
+/// What comes after the prints.
+fn finished(counter: &Counter<'_>, plan: &Plan<'_>) -> Result<Summary, Error> {
+    document::run(counter, plan)?;
+    let header = counter.source.header();
+    Ok(Summary { header, prints: plan.prints.len(), predicted_memory: plan.memory })
 }

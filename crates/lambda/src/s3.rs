@@ -12,9 +12,10 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use minilab_handler::Store;
-use minilab_handler::store::{Cause, Head, Metadata, Object, Operation, Page, Put, StoreError};
+use minilab_handler::store::{Body, Cause, Head, Metadata, Object, Opened, Operation, Page, Put, StoreError};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -202,18 +203,34 @@ fn config(
 
 impl Store for S3Store {
     async fn get(&self, bucket: &str, key: &str, max_bytes: u64) -> Result<Option<Object>, StoreError> {
+        Ok(match self.open(bucket, key, max_bytes).await? {
+            None => None,
+            Some(Opened::There(object)) => Some(object),
+            Some(Opened::Coming { head, mut body }) => {
+                // One allocation; what is read is not more than was announced.
+                let mut bytes = BytesMut::with_capacity(usize::try_from(head.size).unwrap_or(0));
+                while let Some(chunk) = body.try_next().await? {
+                    bytes.extend_from_slice(&chunk);
+                }
+                Some(Object::Whole { head, bytes: bytes.freeze() })
+            }
+        })
+    }
+
+    async fn open(&self, bucket: &str, key: &str, max_bytes: u64) -> Result<Option<Opened>, StoreError> {
         let at = At { operation: Operation::Get, bucket, key };
         let mut output = match self.client().get_object().bucket(bucket).key(key).send().await {
             Ok(output) => output,
             Err(error) => return at.absent_or(&error),
         };
         let head = at.head(output.e_tag.take(), output.content_length, output.metadata.take())?;
-        if head.size > max_bytes {
+        Ok(Some(if head.size > max_bytes {
             // Dropping the body closes the connection: nothing more is read.
-            return Ok(Some(Object::Oversize { head }));
-        }
-        let bytes = at.body(output.body, head.size).await?;
-        Ok(Some(Object::Whole { head, bytes }))
+            Opened::There(Object::Oversize { head })
+        } else {
+            let body = body(output.body, head.size, (bucket.to_owned(), key.to_owned()));
+            Opened::Coming { head, body }
+        }))
     }
 
     async fn head(&self, bucket: &str, key: &str) -> Result<Option<Head>, StoreError> {
@@ -257,6 +274,32 @@ impl Store for S3Store {
     }
 }
 
+/// Exactly `size` bytes of the object at a bucket and key, or an error.
+fn body(body: ByteStream, size: u64, at: (String, String)) -> Body {
+    let chunks = stream::try_unfold((body, 0), move |(mut body, came)| {
+        let (bucket, key) = at.clone();
+        async move {
+            let at = At { operation: Operation::Get, bucket: &bucket, key: &key };
+            match body.next().await {
+                Some(Ok(chunk)) => {
+                    let came = came + chunk.len() as u64;
+                    if came > size {
+                        return Err(at.fail(Cause::Other, "the body is longer than its Content-Length"));
+                    }
+                    Ok(Some((chunk, (body, came))))
+                }
+                Some(Err(error)) => Err(at.fail(Cause::Unavailable, root(&error))),
+                None if came < size => {
+                    let detail = format!("the body ended after {came} of {size} bytes");
+                    Err(at.fail(Cause::Unavailable, detail))
+                }
+                None => Ok(None),
+            }
+        }
+    });
+    chunks.boxed()
+}
+
 /// An operation on an object, for errors.
 struct At<'a> {
     operation: Operation,
@@ -288,24 +331,6 @@ impl At<'_> {
         let metadata: Metadata =
             metadata.into_iter().flatten().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
         Ok(Head { etag: etag.trim_matches('"').to_owned(), size, metadata })
-    }
-
-    /// Exactly `size` bytes, read into one allocation of that size.
-    async fn body(&self, mut body: ByteStream, size: u64) -> Result<Bytes, StoreError> {
-        let size = usize::try_from(size).map_err(|_| self.fail(Cause::Other, "larger than memory"))?;
-        let mut bytes = BytesMut::with_capacity(size);
-        while let Some(chunk) = body.next().await {
-            let chunk = chunk.map_err(|error| self.fail(Cause::Unavailable, root(&error)))?;
-            if bytes.len() + chunk.len() > size {
-                return Err(self.fail(Cause::Other, "the body is longer than its Content-Length"));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        if bytes.len() < size {
-            let detail = format!("the body ended after {} of {size} bytes", bytes.len());
-            return Err(self.fail(Cause::Unavailable, detail));
-        }
-        Ok(bytes.freeze())
     }
 
     /// `None` where the store says that there is no such object.

@@ -2,6 +2,7 @@
 
 mod any_key;
 mod choices;
+mod coming;
 mod convergence;
 mod invocation;
 mod mutants;

@@ -3,6 +3,7 @@
 
 use super::{Scale, malformed};
 use crate::Error;
+use crate::arriving::Rest;
 use crate::planes::Subsampling;
 
 /// More scans than this are refused. Encoders write about ten; each scan of a
@@ -57,6 +58,8 @@ pub(crate) struct Header<'a> {
     /// A gain map follows that would make an HDR picture of this one (Ultra
     /// HDR 1.1, or ISO 21496-1). The picture itself is whole without it.
     pub(crate) gain_map: bool,
+    /// What follows the bytes of which the header was read, where they are not all.
+    pub(crate) rest: Option<Rest<'a>>,
     /// The decoder must hold every coefficient of the picture: progressive, or
     /// a scan for each component.
     holds_coefficients: bool,
@@ -305,6 +308,7 @@ impl<'a> Found<'a> {
             icc,
             xmp: self.xmp,
             gain_map: self.gain_map,
+            rest: None,
             holds_coefficients: frame.progressive || usize::from(in_first_scan) < ids.len(),
             samples,
         })

@@ -122,7 +122,7 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     }
     working.sort_unstable_by(|a, b| b.cmp(a));
     let busy: u64 = working.iter().take(threads.max(1)).sum();
-    source.bytes.len() as u64 + decoder + turned + trimmed + kept + converted + waiting + busy + (16 << 20)
+    source.size() + decoder + turned + trimmed + kept + converted + waiting + busy + (16 << 20)
 }
 
 /// Bytes that decoding takes where only those rows are held that prints are

@@ -30,7 +30,7 @@ struct SourceEntry<'a> {
     width: u32,
     height: u32,
     frames: u32,
-    bytes: usize,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -109,7 +109,7 @@ fn manifest<'a>(
             width: header.width,
             height: header.height,
             frames: header.frames,
-            bytes: counter.source.bytes.len(),
+            bytes: counter.source.size(),
         },
         placeholder,
         prints: prints.collect(),

@@ -42,23 +42,34 @@ pub(super) fn run(
 }
 
 /// Makes all prints of a picture that is not mosaicked or looked at, row by row
-/// while it is decoded.
+/// while it is decoded, and while its bytes come. `false` where it is not sound:
+/// nothing was handed over.
+pub(super) fn streamed(
+    counter: &Counter<'_>,
+    plan: &Plan<'_>,
+    header: &Header<'_>,
+    scale: Scale,
+) -> Result<bool, Error> {
+    let source = counter.source;
+    counter.set_colour(&source.colour);
+    let listed = plan.planar_prints();
+    let conversion = plan.conversion.as_deref();
+    let done = |index: usize, planes: &Planes| turned(counter, &plan.prints[index], planes, conversion);
+    let Some(scan) = jpeg::Scan::read(source.bytes, header) else { return Ok(false) };
+    stream_prints(&scan, decoded(source, scale), &listed, counter.threads, &done)
+}
+
+/// The same for a picture that is there, sound or not.
 pub(super) fn flow(
     counter: &Counter<'_>,
     plan: &Plan<'_>,
     header: &Header<'_>,
     scale: Scale,
 ) -> Result<(), Error> {
-    let source = counter.source;
-    counter.set_colour(&source.colour);
-    let listed = plan.planar_prints();
-    let conversion = plan.conversion.as_deref();
-    let done = |index: usize, planes: &Planes| turned(counter, &plan.prints[index], planes, conversion);
-    if let Some(scan) = jpeg::Scan::read(source.bytes, header)
-        && stream_prints(&scan, decoded(source, scale), &listed, counter.threads, &done)?
-    {
+    if streamed(counter, plan, header, scale)? {
         return Ok(());
     }
+    let source = counter.source;
     // Damage that libjpeg may call harmless, but for which it holds all planes.
     let rows = plan.memory.saturating_add(header.planes_memory(scale));
     if rows > counter.limits.memory {

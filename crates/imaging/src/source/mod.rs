@@ -97,6 +97,14 @@ impl<'a> Source<'a> {
         Ok(source)
     }
 
+    /// The size of the file in bytes, those counted that are still coming.
+    pub(crate) fn size(&self) -> u64 {
+        match &self.kind {
+            Kind::Jpeg(jpeg::Header { rest: Some(rest), .. }) => rest.size(),
+            _ => self.bytes.len() as u64,
+        }
+    }
+
     pub(crate) fn format(&self) -> Format {
         match &self.kind {
             Kind::Jpeg(_) => Format::Jpeg,

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the tests read the corpus; the library reads nothing")]
 
+mod arriving;
 mod corpus;
 mod drawings;
 mod golden;

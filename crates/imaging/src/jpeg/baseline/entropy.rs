@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(scan: &'a Scan<'a>, scale: Scale) -> Self {
         Self {
             scan,
-            bytes: Bytes::new(scan.data),
+            bytes: Bytes::new(scan.data, scan.rest),
             cursor: Cursor::default(),
             predictions: [0; 3],
             restart: (scan.restart, 0),

@@ -4,6 +4,9 @@
 //! Owns: tables that give a code for the bits at hand, mostly at one look, and a
 //! reader that never leaves its bytes. Refuses: tables that are no prefix code.
 
+use crate::arriving::Rest;
+use std::borrow::Cow;
+
 /// Bits that one look covers: few codes of a photograph are longer.
 const LOOK: u32 = 10;
 
@@ -191,8 +194,11 @@ impl Table {
 /// The bytes of a scan, without the zeros that are stuffed into them.
 #[derive(Debug)]
 pub(super) struct Bytes<'a> {
-    /// Bytes that have not been taken.
-    rest: &'a [u8],
+    /// Bytes of which those from `at` on have not been taken.
+    chunk: Cow<'a, [u8]>,
+    at: usize,
+    /// What follows them.
+    rest: Option<Rest<'a>>,
     /// Bytes that have, and zeros after the last of an interval.
     plain: Vec<u8>,
     /// Where in `plain` the interval ends, once that is known.
@@ -214,12 +220,30 @@ pub(super) struct Cursor {
 /// More bytes than a block takes: 64 values of 27 bits, and what is read ahead.
 const AHEAD: usize = 64 * 27 / 8 + 16;
 
+/// Bytes that are asked for at once, where they are still coming.
+const ASKED: usize = 64 << 10;
+
 /// Bytes taken at once: they and the tables stay in the nearest cache.
 const TAKEN: usize = 8 << 10;
 
 impl<'a> Bytes<'a> {
-    pub(super) fn new(data: &'a [u8]) -> Self {
-        Self { rest: data, plain: Vec::with_capacity(TAKEN + 2 * AHEAD), end: None }
+    pub(super) fn new(data: &'a [u8], rest: Option<Rest<'a>>) -> Self {
+        let plain = Vec::with_capacity(TAKEN + 2 * AHEAD);
+        Self { chunk: Cow::Borrowed(data), at: 0, rest, plain, end: None }
+    }
+
+    /// Has more bytes behind those that have not been taken; `false` where there
+    /// are none.
+    #[cold]
+    fn ask(&mut self) -> bool {
+        let Some(rest) = &mut self.rest else { return false };
+        let mut chunk = self.chunk[self.at..].to_vec();
+        let came = rest.read(ASKED, &mut chunk);
+        (self.chunk, self.at) = (Cow::Owned(chunk), 0);
+        if !came {
+            self.rest = None;
+        }
+        came
     }
 
     /// The bytes, for [`Cursor::refill`].
@@ -243,17 +267,23 @@ impl<'a> Bytes<'a> {
         self.plain.drain(..cursor.at);
         cursor.at = 0;
         while self.end.is_none() && self.plain.len() < TAKEN {
-            let most = self.rest.len().min(TAKEN);
-            let ones = memchr::memchr(0xff, &self.rest[..most]);
-            let (bytes, rest) = self.rest.split_at(ones.unwrap_or(most));
+            // A byte of ones means nothing without the one behind it.
+            if self.chunk.len() - self.at < 2 && self.ask() {
+                continue;
+            }
+            let left = &self.chunk[self.at..];
+            let most = left.len().min(TAKEN);
+            let ones = memchr::memchr(0xff, &left[..most]);
+            let (bytes, after) = left.split_at(ones.unwrap_or(most));
             self.plain.extend_from_slice(bytes);
-            self.rest = rest;
-            match rest {
+            self.at += bytes.len();
+            match after {
                 // T.81 F.1.2.3: a zero is stuffed after each byte of ones.
-                [0xff, 0, rest @ ..] => {
+                [0xff, 0, ..] => {
                     self.plain.push(0xff);
-                    self.rest = rest;
+                    self.at += 2;
                 }
+                [] | [0xff] if self.rest.is_some() => {}
                 [] | [0xff, ..] => self.end = Some(self.plain.len()),
                 _ => {}
             }
@@ -276,13 +306,23 @@ impl<'a> Bytes<'a> {
         // Where the end is not near, it is not yet known.
         self.provide(cursor)?;
         let left = self.left(*cursor)?;
-        let [0xff, rest @ ..] = self.rest else { return None };
-        let rest = &rest[rest.iter().position(|&byte| byte != 0xff)?..];
-        let [found, rest @ ..] = rest else { return None };
-        if left >= 8 || *found != marker {
+        let mut filled = false;
+        let (ones, found) = loop {
+            let rest = &self.chunk[self.at..];
+            let ones = rest.iter().take_while(|&&byte| byte == 0xff).count();
+            filled |= ones > 0;
+            if let Some(&byte) = rest.get(ones) {
+                break (ones, byte);
+            }
+            self.at += ones;
+            if !self.ask() {
+                return None;
+            }
+        };
+        if !filled || left >= 8 || found != marker {
             return None;
         }
-        self.rest = rest;
+        self.at += ones + 1;
         self.plain.clear();
         self.end = None;
         *cursor = Cursor::default();
@@ -363,7 +403,7 @@ mod tests {
             }
         }
         bytes.extend([0xff, 0xd9]);
-        let (mut bytes, mut cursor) = (Bytes::new(&bytes), Cursor::default());
+        let (mut bytes, mut cursor) = (Bytes::new(&bytes, None), Cursor::default());
         let wanted = [(END, 0), (2, 5), (16, 0), (1, -512), (4, 1), (END, 0)];
         for wanted in wanted {
             bytes.provide(&mut cursor).unwrap();
@@ -395,7 +435,7 @@ mod tests {
         let table = unary(&[1], true).unwrap();
         // Each value is 0 and a bit: eight of them, in two bytes.
         let data = [0b0101_0101, 0x55, 0xff, 0xd0, 0xff, 0, 0x12, 0xff, 0xff, 0xd9];
-        let (mut bytes, mut cursor) = (Bytes::new(&data), Cursor::default());
+        let (mut bytes, mut cursor) = (Bytes::new(&data, None), Cursor::default());
         let mut skip = |bytes: &mut Bytes<'_>, values: usize| {
             for _ in 0..values {
                 bytes.provide(&mut cursor).unwrap();
@@ -427,7 +467,7 @@ mod tests {
         let mut data: Vec<u8> =
             plain.iter().flat_map(|&byte| if byte == 0xff { vec![0xff, 0] } else { vec![byte] }).collect();
         data.extend([0xff, 0xd9]);
-        let (mut bytes, mut cursor) = (Bytes::new(&data), Cursor::default());
+        let (mut bytes, mut cursor) = (Bytes::new(&data, None), Cursor::default());
         for &byte in &plain {
             bytes.provide(&mut cursor).unwrap();
             assert!(bytes.plain().len() <= TAKEN + 4 * AHEAD);
@@ -439,12 +479,50 @@ mod tests {
         assert!(bytes.expect(0xd9, &mut cursor).is_some());
     }
 
+    /// Bytes that come one or some at a time.
+    struct Slowly<'a>(&'a [u8], usize);
+
+    impl crate::Arriving for Slowly<'_> {
+        fn size(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read(&self, at: usize, most: usize, into: &mut Vec<u8>) -> usize {
+            let came = self.0[at..].len().min(self.1).min(most);
+            into.extend_from_slice(&self.0[at..at + came]);
+            came
+        }
+    }
+
+    #[test]
+    fn bytes_are_the_same_however_they_come() {
+        // Two intervals of 16 bits, with bytes of ones in and between them.
+        let data = [0xff, 0, 0x55, 0xff, 0xff, 0xd0, 0x12, 0xff, 0, 0xff, 0xff, 0xff, 0xd9];
+        for there in 0..data.len() {
+            for at_once in 1..4 {
+                let slowly = Slowly(&data, at_once);
+                let rest = Rest::new(&slowly, there);
+                let (mut bytes, mut cursor) = (Bytes::new(&data[..there], Some(rest)), Cursor::default());
+                for (marker, plain) in [(0xd0, [0xff, 0x55]), (0xd9, [0x12, 0xff])] {
+                    bytes.provide(&mut cursor).unwrap();
+                    assert_eq!(bytes.plain()[..2], plain, "{there} {at_once}");
+                    for _ in 0..8 {
+                        bytes.provide(&mut cursor).unwrap();
+                        cursor.refill(bytes.plain()).unwrap();
+                        cursor.drop(2);
+                    }
+                    assert!(bytes.expect(marker, &mut cursor).is_some(), "{there} {at_once}");
+                }
+            }
+        }
+    }
+
     #[test]
     fn an_interval_may_end_wherever_bytes_are_taken() {
         for length in (TAKEN - 2 * AHEAD..TAKEN + 2 * AHEAD).chain(2 * TAKEN - AHEAD..2 * TAKEN + 9) {
             let mut data = vec![0x55; length];
             data.extend([0xff, 0xd9]);
-            let (mut bytes, mut cursor) = (Bytes::new(&data), Cursor::default());
+            let (mut bytes, mut cursor) = (Bytes::new(&data, None), Cursor::default());
             // Seven bits short of all.
             for at in 0..length {
                 bytes.provide(&mut cursor).unwrap();

@@ -6,6 +6,7 @@
 //! what may be made of it.
 
 use super::huffman::Table;
+use crate::arriving::Rest;
 use crate::jpeg::{Color, Header, Scale, ZIGZAG};
 use crate::planes::Shape;
 
@@ -25,8 +26,9 @@ pub(super) struct Component {
 /// A baseline picture of one scan, ready to be decoded.
 #[derive(Debug)]
 pub(crate) struct Scan<'a> {
-    /// What follows the header of the scan.
+    /// What follows the header of the scan, and what follows that.
     pub(super) data: &'a [u8],
+    pub(super) rest: Option<Rest<'a>>,
     pub(super) components: Vec<Component>,
     pub(super) dc: [Option<Table>; 4],
     pub(super) ac: [Option<Table>; 4],
@@ -42,7 +44,7 @@ pub(crate) struct Scan<'a> {
 impl<'a> Scan<'a> {
     /// The scan of a picture whose `header` was read from the same `bytes`;
     /// `None` where it is not plain baseline.
-    pub(crate) fn read(bytes: &'a [u8], header: &Header<'_>) -> Option<Self> {
+    pub(crate) fn read(bytes: &'a [u8], header: &Header<'a>) -> Option<Self> {
         let subsampling = header.subsampling?;
         if header.progressive || !matches!(header.color, Color::Gray | Color::YCbCr) {
             return None;
@@ -65,7 +67,8 @@ impl<'a> Scan<'a> {
                 0xdb => found.quantization(payload)?,
                 0xdd => found.restart = u32::from(u16::from_be_bytes(payload.try_into().ok()?)),
                 0xda => {
-                    break found.scan(payload, rest, Shape::new(header.width, header.height, subsampling));
+                    let shape = Shape::new(header.width, header.height, subsampling);
+                    break Some(Self { rest: header.rest, ..found.scan(payload, rest, shape)? });
                 }
                 // Other or more frames, other codes, and what has no segment or no meaning.
                 0x00..=0xdf | 0xf0..=0xfd => return None,
@@ -179,6 +182,7 @@ impl<'a> Found<'a> {
         let (x, y) = shape.subsampling.factors();
         Some(Scan {
             data,
+            rest: None,
             components,
             dc,
             ac,
