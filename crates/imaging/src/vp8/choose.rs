@@ -3,7 +3,7 @@
 //! depend on; knows nothing of how they are written.
 
 use super::borders::{Borders, Edges};
-use super::kernels::{Blocks, ERROR, FLAT_PENALTY, Kernels, Lanes, Trial, Weighing};
+use super::kernels::{Blocks, ERROR, FLAT_PENALTY, Kernels, Lanes, Trial, Weighing, hadamard};
 use super::predict::{DC, HORIZONTAL, SUBBLOCK, TRUE_MOTION, VERTICAL, WHOLE};
 use super::quantizer::{Matrix, Segment};
 use super::rate::{self, Plane, Rates, SUBBLOCK_COSTS};
@@ -392,12 +392,12 @@ fn chroma_neighbours(above: [[bool; 2]; 2], left: [[bool; 2]; 2], coded: &Lanes)
 fn second_order(means: &[i16; 16], matrix: &Matrix) -> (Levels, [i16; 16]) {
     let mut rows = means.map(i32::from);
     for row in rows.as_chunks_mut::<4>().0 {
-        *row = walsh(*row);
+        *row = hadamard(*row);
     }
     let mut coded = [0; 16];
     let mut levels = [0; 16];
     for x in 0..4 {
-        let column = walsh([0, 4, 8, 12].map(|row| rows[row + x]));
+        let column = hadamard([0, 4, 8, 12].map(|row| rows[row + x]));
         for (y, value) in column.into_iter().enumerate() {
             let at = 4 * y + x;
             levels[at] = matrix.level(at, value >> 1);
@@ -407,11 +407,6 @@ fn second_order(means: &[i16; 16], matrix: &Matrix) -> (Levels, [i16; 16]) {
     let levels = ZIGZAG.map(|at| levels[at]);
     let last = levels.iter().rposition(|&level| level != 0);
     (Levels { levels, coded: last.map_or(0, |last| last as u8 + 1) }, unwalsh(coded))
-}
-
-fn walsh([a, b, c, d]: [i32; 4]) -> [i32; 4] {
-    let (sum, odd, even, difference) = (a + c, b + d, a - c, b - d);
-    [sum + odd, even + difference, even - difference, sum - odd]
 }
 
 /// The inverse of the second transform.

@@ -203,7 +203,8 @@ fn texture(samples: [i32; 16]) -> i32 {
     sum
 }
 
-fn hadamard([a, b, c, d]: [i32; 4]) -> [i32; 4] {
+/// Four values' sums and differences, by how often the sign changes.
+pub(super) fn hadamard([a, b, c, d]: [i32; 4]) -> [i32; 4] {
     let (sum, odd, even, difference) = (a + c, b + d, a - c, b - d);
     [sum + odd, even + difference, even - difference, sum - odd]
 }
