@@ -11,7 +11,7 @@ use minilab_imaging::{Error, Limits, Recipe, Rendition};
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// One picture to make prints of.
@@ -137,8 +137,7 @@ fn render_caught(
         // pile up; an error means that nobody wants them.
         let _ = futures_executor::block_on(prints.clone().send(rendition));
     };
-    let over = now() + Duration::from_secs(job.limits.seconds.into());
-    let stop = || now() >= over;
+    let seconds = Duration::from_secs(job.limits.seconds.into());
     let caught = |work: &dyn Fn() -> Result<Option<minilab_imaging::Summary>, Error>| {
         catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|panic| Err(codec_panic(panic.as_ref())))
@@ -147,6 +146,9 @@ fn render_caught(
     };
     if let Some(coming) = coming {
         let Job { source_key, recipe, limits, .. } = &job;
+        // First asked once all bytes have come: a slow network is no fault of the picture.
+        let end = OnceLock::new();
+        let stop = || now() >= *end.get_or_init(|| now() + seconds);
         let made =
             caught(&|| minilab_imaging::render_arriving(coming, source_key, recipe, limits, &sink, &stop))?;
         if made.is_some() {
@@ -156,6 +158,8 @@ fn render_caught(
         job.picture = picture;
     }
     let Job { picture, source_key, recipe, limits } = &job;
+    let end = now() + seconds;
+    let stop = || now() >= end;
     caught(&|| minilab_imaging::render_until(picture, source_key, recipe, limits, &sink, &stop).map(Some))
 }
 
@@ -256,5 +260,32 @@ mod tests {
             assert_eq!(code, expected, "{seconds} s: {rendered:?}");
             drop(receiver);
         }
+    }
+
+    #[test]
+    fn the_time_that_bytes_take_to_come_is_not_the_pictures() {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static SECONDS: AtomicU64 = AtomicU64::new(0);
+        let renderer = ThreadRenderer::new(|| Duration::from_secs(SECONDS.load(Ordering::Relaxed)));
+        let photo = include_bytes!("../../../examples/photos/dogs at the window.jpg");
+        let recipe = "[source]\nbucket = \"film\"\n[processed]\nbucket = \"paper\"\n\
+            [[output]]\nkey = \"{key}\"\nresize = { width = 100 }\n";
+        let recipe = Arc::new(Recipe::parse(recipe).unwrap());
+        let (coming, bringer) = Arrival::new(photo.len() as u64);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                let (first, rest) = photo.split_at(photo.len() / 2);
+                bringer.bring(first);
+                std::thread::sleep(Duration::from_millis(100));
+                SECONDS.store(10_000, Ordering::Relaxed);
+                bringer.bring(rest);
+                bringer.finish();
+            });
+            let limits = Limits { seconds: 60, ..Limits::default() };
+            let job = Job { picture: Bytes::new(), source_key: "a.jpg".to_owned(), recipe, limits };
+            let (sender, _receiver) = mpsc::channel(9);
+            let rendered = futures_executor::block_on(renderer.render_coming(coming, job, sender));
+            assert_eq!(rendered, Ok(Some(1)));
+        });
     }
 }
