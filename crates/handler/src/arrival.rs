@@ -59,7 +59,10 @@ impl Arrival {
             let mut state = self.lock();
             match &state.bytes {
                 Progress::Coming(_) => {
-                    state.wakers.push(context.waker().clone());
+                    // One who is woken for something else asks again and again.
+                    if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
+                        state.wakers.push(context.waker().clone());
+                    }
                     Poll::Pending
                 }
                 Progress::Whole(bytes) => Poll::Ready(Some(bytes.clone())),
@@ -67,6 +70,11 @@ impl Arrival {
             }
         })
         .await
+    }
+
+    /// Whether nothing is waited for any more.
+    pub fn is_settled(&self) -> bool {
+        !matches!(self.lock().bytes, Progress::Coming(_))
     }
 
     /// The same for a thread, which waits.
@@ -84,8 +92,10 @@ impl Arrival {
         if let Progress::Coming(bytes) = &mut state.bytes {
             state.bytes = settled(std::mem::take(bytes));
         }
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
         self.changed.notify_all();
-        for waker in state.wakers.drain(..) {
+        for waker in wakers {
             waker.wake();
         }
     }

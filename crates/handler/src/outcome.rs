@@ -67,8 +67,8 @@ impl State {
 pub struct Timings {
     /// Until the source's bytes were there.
     pub get: Duration,
-    /// From the source's bytes, or from the first of them where prints are made
-    /// while they come, to the last print stored; uploads overlap rendering.
+    /// From the source's last byte to the last print stored; uploads overlap
+    /// rendering.
     pub render_and_put: Duration,
     /// Of that, until the renderer was done.
     pub render: Duration,

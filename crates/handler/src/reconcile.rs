@@ -329,18 +329,18 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         // looked at again: later, it could be the report of a newer state.
         let ((rendered, rendered_at), uploaded, report, received) =
             future::join4(render, uploads, self.find_report(), receive).await;
-        self.outcome.timings.render += rendered_at.saturating_sub(started);
-        self.outcome.timings.render_and_put += handler.clock.now().saturating_sub(started);
+        // Until the bytes were there; what was done meanwhile took no time of its own.
+        let there = received.as_ref().map_or_else(|_| handler.clock.now(), |at| *at);
+        self.outcome.timings.get += there.saturating_sub(started);
+        self.outcome.timings.render += rendered_at.saturating_sub(there);
+        self.outcome.timings.render_and_put += handler.clock.now().saturating_sub(there);
         if uploaded.is_err() {
             // The other uploads were dropped in flight.
             self.in_doubt.store(true, Ordering::Relaxed);
         }
-        match received {
-            Ok(at) => self.outcome.timings.get += at.saturating_sub(started),
-            Err(error) => {
-                tracing::debug!(key = self.key, %error, "the picture broke off on its way");
-                return Ok(false);
-            }
+        if let Err(error) = received {
+            tracing::debug!(key = self.key, %error, "the picture broke off on its way");
+            return Ok(false);
         }
         // The renderer's word comes first: it is final, an upload's is not.
         let Some(expected) = rendered? else { return Ok(false) };

@@ -144,22 +144,29 @@ fn render_caught(
             .map(|summary| summary.map(|summary| summary.prints))
             .map_err(Failure::Picture)
     };
+    // Begins once all bytes have come: a slow network is no fault of the picture.
+    let end = OnceLock::new();
+    let stop = || now() >= *end.get_or_init(|| now() + seconds);
     if let Some(coming) = coming {
         let Job { source_key, recipe, limits, .. } = &job;
-        // First asked once all bytes have come: a slow network is no fault of the picture.
-        let end = OnceLock::new();
-        let stop = || now() >= *end.get_or_init(|| now() + seconds);
-        let made =
-            caught(&|| minilab_imaging::render_arriving(coming, source_key, recipe, limits, &sink, &stop))?;
-        if made.is_some() {
-            return Ok(made);
-        }
+        let stop = || coming.is_settled() && stop();
+        // A picture may be sound before its file is whole.
+        let sink = |rendition| {
+            if coming.wait().is_some() {
+                sink(rendition);
+            }
+        };
+        let made = caught(&|| {
+            minilab_imaging::render_arriving(coming, source_key, recipe, limits, &sink, &stop)
+        });
         let Some(picture) = coming.wait() else { return Ok(None) };
+        if let Some(made) = made? {
+            return Ok(Some(made));
+        }
         job.picture = picture;
     }
     let Job { picture, source_key, recipe, limits } = &job;
-    let end = now() + seconds;
-    let stop = || now() >= end;
+    let _ = stop();
     caught(&|| minilab_imaging::render_until(picture, source_key, recipe, limits, &sink, &stop).map(Some))
 }
 

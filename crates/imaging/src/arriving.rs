@@ -46,7 +46,7 @@ impl<'a> Rest<'a> {
 }
 
 /// Bytes that have no header of a JPEG in them are not waited for any longer.
-const LONGEST_HEADER: usize = 4 << 20;
+const LONGEST_HEADER: usize = 1 << 20;
 
 /// The first bytes of `picture`, until `enough` says so.
 pub(crate) fn beginning(picture: &dyn Arriving, enough: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {

@@ -143,10 +143,12 @@ pub fn render_until(
 }
 
 /// [`render_until`] for a picture whose bytes are still coming: prints are made
-/// meanwhile, and handed over once it has come and proved sound. `None` for one
-/// that must be there as a whole: nothing was handed over, and nothing is known of
-/// it. That is every picture but the baseline JPEG that flows, and whatever would be
-/// refused.
+/// meanwhile, and handed over once it has proved sound: what follows the picture in
+/// its file may still be coming then. `None` for one that must be there as a whole:
+/// nothing was handed over, and nothing is known of it. That is every picture but
+/// the baseline JPEG that flows, and whatever would be refused.
+///
+/// `stop` is asked while bytes are coming, too.
 ///
 /// # Errors
 /// Of prints that could not be made.
@@ -158,20 +160,27 @@ pub fn render_arriving(
     sink: &(dyn Fn(Rendition) + Sync),
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Option<Summary>, Error> {
+    let has_header = |bytes: &[u8]| !bytes.starts_with(JPEG) || jpeg::header(bytes).is_ok();
+    if picture.size() > limits.input_bytes {
+        return Ok(None);
+    }
+    let Some(bytes) = beginning(picture, has_header).filter(|bytes| bytes.starts_with(JPEG)) else {
+        return Ok(None);
+    };
+    // What is wrong with the beginning may be right with the whole.
+    let planned = guarded("header", || {
+        let mut source = Source::read(&bytes, limits)?;
+        if let Kind::Jpeg(header) = &mut source.kind {
+            header.rest = Some(Rest::new(picture, bytes.len()));
+        }
+        let plan = Plan::new(&source, source_key, recipe, limits)?;
+        Ok((source, plan))
+    });
+    let Ok((source, plan)) = planned else { return Ok(None) };
+    let (Kind::Jpeg(header), Route::Planes(scale), true) = (&source.kind, plan.route, plan.flows) else {
+        return Ok(None);
+    };
     guarded("picture", || {
-        let fits = picture.size() <= limits.input_bytes;
-        let has_header = |bytes: &[u8]| !bytes.starts_with(&[0xff, 0xd8]) || jpeg::header(bytes).is_ok();
-        let Some(bytes) = Some(picture).filter(|_| fits).and_then(|picture| beginning(picture, has_header))
-        else {
-            return Ok(None);
-        };
-        let Ok(mut source) = Source::read(&bytes, limits) else { return Ok(None) };
-        let Kind::Jpeg(header) = &mut source.kind else { return Ok(None) };
-        header.rest = Some(Rest::new(picture, bytes.len()));
-        let Ok(plan) = Plan::new(&source, source_key, recipe, limits) else { return Ok(None) };
-        let (Kind::Jpeg(header), Route::Planes(scale), true) = (&source.kind, plan.route, plan.flows) else {
-            return Ok(None);
-        };
         let counter = Counter::new(&source, source_key, recipe, limits, sink, stop);
         if !planar::streamed(&counter, &plan, header, scale)? {
             return Ok(None);
@@ -179,6 +188,9 @@ pub fn render_arriving(
         finished(&counter, &plan).map(Some)
     })
 }
+
+/// What every JPEG begins with.
+const JPEG: &[u8] = &[0xff, 0xd8];
 
 /// What comes after the prints.
 fn finished(counter: &Counter<'_>, plan: &Plan<'_>) -> Result<Summary, Error> {

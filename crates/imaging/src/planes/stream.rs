@@ -11,16 +11,19 @@ use crate::Error;
 use crate::jpeg::Scan;
 use crate::resample::{Growing, rows_wanted as rows_of_source};
 
+/// Whether there is time left.
+type InTime<'a> = &'a dyn Fn() -> Result<(), Error>;
+
 /// Makes every print of the picture that `scan` is read from, which need not
 /// fit in memory. `false` where it is not sound; nothing was handed out then.
 ///
-/// `done` is that of [`super::make_prints`].
+/// `in_time` is asked at each row of MCUs; `done` is that of [`super::make_prints`].
 pub(crate) fn stream_prints(
     scan: &Scan<'_>,
     decoded: Decoded,
     prints: &[Print],
     threads: usize,
-    done: Done<'_>,
+    (in_time, done): (InTime<'_>, Done<'_>),
 ) -> Result<bool, Error> {
     let shape = scan.shape(decoded.scale);
     let order = cascade(prints);
@@ -31,6 +34,7 @@ pub(crate) fn stream_prints(
     let wanted = rows_wanted(shape, decoded, first_hand.iter().map(|&index| &prints[index]));
     let mut window = scan.window(decoded.scale, wanted);
     let sound = scan.decode(decoded.scale, threads, &mut window, &mut |window| {
+        in_time()?;
         for index in 0..shape.subsampling.planes() {
             let least = growing.iter_mut().map(|print| print.grow(index, window)).min();
             window.forget(index, least.unwrap_or(usize::MAX));

@@ -56,7 +56,8 @@ pub(super) fn streamed(
     let conversion = plan.conversion.as_deref();
     let done = |index: usize, planes: &Planes| turned(counter, &plan.prints[index], planes, conversion);
     let Some(scan) = jpeg::Scan::read(source.bytes, header) else { return Ok(false) };
-    stream_prints(&scan, decoded(source, scale), &listed, counter.threads, &done)
+    let in_time = || counter.in_time();
+    stream_prints(&scan, decoded(source, scale), &listed, counter.threads, (&in_time, &done))
 }
 
 /// The same for a picture that is there, sound or not.

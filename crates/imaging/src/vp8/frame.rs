@@ -19,15 +19,13 @@ pub(super) struct Modes {
     pub(super) chroma: u8,
 }
 
-/// A frame of `columns` macroblocks in a row; `None` if its modes take more than
-/// a frame can hold.
-pub(super) fn write(
-    (width, height): (u32, u32),
+/// The first partition of a frame of `columns` macroblocks in a row: all but the
+/// levels. `None` if the modes take more than a frame can hold.
+pub(super) fn first_partition(
     columns: usize,
     segments: &Segments,
     modes: &[Modes],
     probabilities: &Probabilities,
-    levels: &[u8],
 ) -> Option<Vec<u8>> {
     let mut writer = Writer::new();
     // Colour space, and clamping by the decoder.
@@ -59,9 +57,11 @@ pub(super) fn write(
     writer.flag(false);
     write_modes(columns, modes, shares, &mut writer);
     let first = writer.finish();
-    if first.len() > MOST {
-        return None;
-    }
+    (first.len() <= MOST).then_some(first)
+}
+
+/// A frame of two partitions.
+pub(super) fn write((width, height): (u32, u32), first: &[u8], levels: &[u8]) -> Vec<u8> {
     // A key frame, of version 0, to be shown.
     let tag = 1 << 4 | (first.len() as u32) << 5;
     let mut frame = Vec::with_capacity(10 + first.len() + levels.len());
@@ -70,9 +70,9 @@ pub(super) fn write(
     for side in [width, height] {
         frame.extend_from_slice(&(side as u16).to_le_bytes());
     }
-    frame.extend_from_slice(&first);
+    frame.extend_from_slice(first);
     frame.extend_from_slice(levels);
-    Some(frame)
+    frame
 }
 
 /// Writes what the segments are, and returns the probabilities of the tree that

@@ -83,6 +83,8 @@ fn encode_with(kernels: impl Kernels, planes: &WebpPlanes, quality: u8) -> Optio
         segment.smooth(step);
     }
     let probabilities = tokens.probabilities();
+    // Before the levels, which take longest.
+    let first = frame::first_partition(source.columns, &segments, &modes, &probabilities)?;
     let levels = tokens.write(&probabilities);
-    frame::write((planes.width, planes.height), source.columns, &segments, &modes, &probabilities, &levels)
+    Some(frame::write((planes.width, planes.height), &first, &levels))
 }

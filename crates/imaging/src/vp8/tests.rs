@@ -126,8 +126,8 @@ fn a_frame_that_cannot_hold_its_modes_is_not_made() {
     // The dearest modes, on and on.
     let split = choose::Luma::Split([7, 4, 9, 6, 8, 5, 7, 4, 9, 6, 8, 5, 7, 4, 9, 6]);
     let modes = vec![Modes { segment: 0, luma: split, chroma: 1 }; 150_000];
-    assert!(frame::write((64, 64), 4, &segments, &modes[..16], &DEFAULTS, &[]).is_some());
-    assert!(frame::write((64, 64), 4, &segments, &modes, &DEFAULTS, &[]).is_none());
+    assert!(frame::first_partition(4, &segments, &modes[..16], &DEFAULTS).is_some());
+    assert!(frame::first_partition(4, &segments, &modes, &DEFAULTS).is_none());
 }
 
 #[test]
