@@ -156,9 +156,8 @@ fn render_caught(
                 sink(rendition);
             }
         };
-        let made = caught(&|| {
-            minilab_imaging::render_arriving(coming, source_key, recipe, limits, &sink, &stop)
-        });
+        let made =
+            caught(&|| minilab_imaging::render_arriving(coming, source_key, recipe, limits, &sink, &stop));
         let Some(picture) = coming.wait() else { return Ok(None) };
         if let Some(made) = made? {
             return Ok(Some(made));

@@ -227,7 +227,7 @@ fn prints_made_while_rows_come_are_those_of_the_whole_picture() {
             make_prints(&planes, decoded, &prints, threads, &|index, planes| keep(&at_once, index, planes))
                 .unwrap();
             let done = |index: usize, planes: &Planes| keep(&flowing, index, planes);
-            assert!(stream_prints(&scan, decoded, &prints, threads, &done).unwrap());
+            assert!(stream_prints(&scan, decoded, &prints, threads, (&|| Ok(()), &done)).unwrap());
             let [at_once, flowing] = [at_once, flowing].map(|made| {
                 let mut made = made.into_inner().unwrap();
                 made.sort_by_key(|(index, _)| *index);
@@ -254,7 +254,16 @@ fn nothing_is_handed_out_of_a_picture_that_proves_unsound() {
     };
     let decoded = decoded((64, 640), Orientation::UPRIGHT);
     for threads in [1, 2] {
-        let sound = stream_prints(&scan, decoded, &[print], threads, &|_, _| panic!("handed out"));
-        assert_eq!(sound, Ok(false));
+        let streamed = |in_time: &dyn Fn() -> Result<(), Error>| {
+            stream_prints(&scan, decoded, &[print], threads, (in_time, &|_, _| panic!("handed out")))
+        };
+        assert_eq!(streamed(&|| Ok(())), Ok(false));
+        let rows = std::cell::Cell::new(0);
+        let late = || Error::Codec { format: "JPEG", detail: "too late".to_owned() };
+        let in_time = || {
+            rows.set(rows.get() + 1);
+            if rows.get() > 2 { Err(late()) } else { Ok(()) }
+        };
+        assert_eq!((streamed(&in_time), rows.get()), (Err(late()), 3), "its end is not waited for");
     }
 }
