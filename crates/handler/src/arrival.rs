@@ -38,6 +38,15 @@ impl Progress {
             Self::Broken => &[],
         }
     }
+
+    /// What came of it: all bytes, or `None` where they broke off.
+    fn outcome(&self) -> Poll<Option<Bytes>> {
+        match self {
+            Self::Coming(_) => Poll::Pending,
+            Self::Whole(bytes) => Poll::Ready(Some(bytes.clone())),
+            Self::Broken => Poll::Ready(None),
+        }
+    }
 }
 
 impl Arrival {
@@ -57,34 +66,30 @@ impl Arrival {
     pub async fn whole(&self) -> Option<Bytes> {
         poll_fn(|context| {
             let mut state = self.lock();
-            match &state.bytes {
-                Progress::Coming(_) => {
-                    // One who is woken for something else asks again and again.
-                    if !state.wakers.iter().any(|waker| waker.will_wake(context.waker())) {
-                        state.wakers.push(context.waker().clone());
-                    }
-                    Poll::Pending
-                }
-                Progress::Whole(bytes) => Poll::Ready(Some(bytes.clone())),
-                Progress::Broken => Poll::Ready(None),
+            let outcome = state.bytes.outcome();
+            // One who is woken for something else asks again and again.
+            let waits = |waker: &Waker| waker.will_wake(context.waker());
+            if outcome.is_pending() && !state.wakers.iter().any(waits) {
+                state.wakers.push(context.waker().clone());
             }
+            outcome
         })
         .await
     }
 
-    /// Whether nothing is waited for any more.
-    pub fn is_settled(&self) -> bool {
-        !matches!(self.lock().bytes, Progress::Coming(_))
-    }
-
     /// The same for a thread, which waits.
     pub fn wait(&self) -> Option<Bytes> {
-        let coming = |state: &mut State| matches!(state.bytes, Progress::Coming(_));
+        let coming = |state: &mut State| state.bytes.outcome().is_pending();
         let state = self.changed.wait_while(self.lock(), coming).unwrap_or_else(PoisonError::into_inner);
-        match &state.bytes {
-            Progress::Whole(bytes) => Some(bytes.clone()),
-            Progress::Coming(_) | Progress::Broken => None,
+        match state.bytes.outcome() {
+            Poll::Ready(bytes) => bytes,
+            Poll::Pending => None,
         }
+    }
+
+    /// Whether nothing is waited for any more.
+    pub fn is_settled(&self) -> bool {
+        self.lock().bytes.outcome().is_ready()
     }
 
     fn settle(&self, settled: impl FnOnce(BytesMut) -> Progress) {

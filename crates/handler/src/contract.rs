@@ -1,9 +1,8 @@
 //! What every [`Store`] must do, as one suite that every backend runs against
 //! its live self. Owns no backend; leaves the bucket as it found it.
 
-use crate::store::{Cause, Metadata, Object, Opened, Put, Store};
+use crate::store::{Cause, Metadata, Object, Put, Store};
 use bytes::Bytes;
-use futures_util::TryStreamExt;
 
 /// Keys that naive clients change on their way: path normalisation, double
 /// decoding, form encoding.
@@ -144,13 +143,8 @@ async fn missing_bucket<S: Store>(store: &S, bucket: &str) {
 
 /// What comes of an object that is opened.
 async fn opened<S: Store>(store: &S, bucket: &str, key: &str, max_bytes: u64) -> Option<Object> {
-    match store.open(bucket, key, max_bytes).await.expect("open")? {
-        Opened::There(object) => Some(object),
-        Opened::Coming { head, body } => {
-            let bytes = body.try_collect::<Vec<Bytes>>().await.expect("its bytes").concat().into();
-            Some(Object::Whole { head, bytes })
-        }
-    }
+    let opened = store.open(bucket, key, max_bytes).await.expect("open")?;
+    Some(opened.whole().await.expect("its bytes"))
 }
 
 async fn every_key<S: Store>(store: &S, bucket: &str, prefix: &str) -> Vec<String> {

@@ -2,7 +2,8 @@
 //! [`Store`] trait and [`StoreError`]; refuses to know any protocol, and never
 //! decides what a failure means (that is `verdict`).
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -73,6 +74,20 @@ impl Opened {
         match self {
             Self::There(object) => object.head(),
             Self::Coming { head, .. } => head,
+        }
+    }
+
+    /// The object once all of its bytes have come, in one allocation.
+    pub async fn whole(self) -> Result<Object, StoreError> {
+        match self {
+            Self::There(object) => Ok(object),
+            Self::Coming { head, mut body } => {
+                let mut bytes = BytesMut::with_capacity(usize::try_from(head.size).unwrap_or(0));
+                while let Some(chunk) = body.try_next().await? {
+                    bytes.extend_from_slice(&chunk);
+                }
+                Ok(Object::Whole { head, bytes: bytes.freeze() })
+            }
         }
     }
 }

@@ -12,8 +12,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use bytes::BytesMut;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use minilab_handler::Store;
 use minilab_handler::store::{Body, Cause, Head, Metadata, Object, Opened, Operation, Page, Put, StoreError};
 use std::collections::HashMap;
@@ -203,18 +202,10 @@ fn config(
 
 impl Store for S3Store {
     async fn get(&self, bucket: &str, key: &str, max_bytes: u64) -> Result<Option<Object>, StoreError> {
-        Ok(match self.open(bucket, key, max_bytes).await? {
-            None => None,
-            Some(Opened::There(object)) => Some(object),
-            Some(Opened::Coming { head, mut body }) => {
-                // One allocation; what is read is not more than was announced.
-                let mut bytes = BytesMut::with_capacity(usize::try_from(head.size).unwrap_or(0));
-                while let Some(chunk) = body.try_next().await? {
-                    bytes.extend_from_slice(&chunk);
-                }
-                Some(Object::Whole { head, bytes: bytes.freeze() })
-            }
-        })
+        match self.open(bucket, key, max_bytes).await? {
+            None => Ok(None),
+            Some(opened) => opened.whole().await.map(Some),
+        }
     }
 
     async fn open(&self, bucket: &str, key: &str, max_bytes: u64) -> Result<Option<Opened>, StoreError> {

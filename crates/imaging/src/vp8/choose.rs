@@ -3,7 +3,7 @@
 //! depend on; knows nothing of how they are written.
 
 use super::borders::{Borders, Edges};
-use super::kernels::{Blocks, ERROR, FLAT_PENALTY, Kernels, Lanes, Trial, Weighing, hadamard};
+use super::kernels::{Blocks, ERROR, FLAT_PENALTY, Kernels, Lanes, Trial, Weighing, backwards, hadamard};
 use super::predict::{DC, HORIZONTAL, SUBBLOCK, TRUE_MOTION, VERTICAL, WHOLE};
 use super::quantizer::{Matrix, Segment};
 use super::rate::{self, Plane, Rates, SUBBLOCK_COSTS};
@@ -415,17 +415,7 @@ fn unwalsh(values: [i32; 16]) -> [i16; 16] {
         let (outer, inner, bend, tilt) = (a + d, b + c, b - c, a - d);
         [outer + inner, tilt + bend, outer - inner, tilt - bend]
     };
-    let mut columns = [[0; 4]; 4];
-    for (x, column) in columns.iter_mut().enumerate() {
-        *column = pass([0, 4, 8, 12].map(|row| values[row + x]));
-    }
-    let mut out = [0; 16];
-    for (y, row) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
-        let mut values = columns.map(|column| column[y]);
-        values[0] += 3;
-        *row = pass(values).map(|value| (value >> 3) as i16);
-    }
-    out
+    backwards(values, 3, pass).map(|value| value as i16)
 }
 
 /// Quantizes the DCs of four blocks, each with a part of what its neighbours above

@@ -217,14 +217,20 @@ fn inverse(coefficients: [i32; 16]) -> [i32; 16] {
         let more = by_cosine(second) + by_sine(fourth);
         [sum + more, difference + less, difference - less, sum - more]
     };
+    backwards(coefficients, 4, pass)
+}
+
+/// A transform of four values undone down the columns and along the rows; `round`
+/// is added before the last three bits are cut off.
+pub(super) fn backwards(values: [i32; 16], round: i32, pass: impl Fn([i32; 4]) -> [i32; 4]) -> [i32; 16] {
     let mut columns = [[0; 4]; 4];
     for (x, column) in columns.iter_mut().enumerate() {
-        *column = pass([0, 4, 8, 12].map(|row| coefficients[row + x]));
+        *column = pass([0, 4, 8, 12].map(|row| values[row + x]));
     }
     let mut out = [0; 16];
     for (y, row) in out.as_chunks_mut::<4>().0.iter_mut().enumerate() {
         let mut values = columns.map(|column| column[y]);
-        values[0] += 4;
+        values[0] += round;
         *row = pass(values).map(|value| value >> 3);
     }
     out
