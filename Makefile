@@ -23,6 +23,7 @@ setup:
 
 rust-test:
 	$(CARGO) test --locked --workspace
+	$(CARGO) test --locked -p minilab-imaging --no-default-features --test formats
 
 # One process for each suite: their modules share names (conftest, test_hostile).
 python-test: build
@@ -49,6 +50,7 @@ lint:
 	tools/setup-lint.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --locked -p minilab-lambda --no-default-features -- -D warnings
 	.tools/bin/cargo-deny --locked check bans licenses sources
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 
@@ -58,12 +60,19 @@ audit:
 	.tools/bin/cargo-deny --locked check advisories
 
 # dist/bootstrap.zip for Lambda's provided.al2023, started here as it would be there.
-# FEATURES=otel: with traces. Naming both packages gives the dependencies the
+# FEATURES=otel: with traces. FORMATS="avif heic": of avif, heic, jxl and svg only
+# those, for a smaller zip. Naming both packages gives the dependencies the
 # features they have in `build`, so that they are compiled once.
 package:
 	tools/setup.sh package
+ifeq ($(origin FORMATS),undefined)
 	$(CARGO) build --locked --release -p minilab -p minilab-lambda --bin minilab --bin bootstrap \
 	  $(if $(FEATURES),--features minilab-lambda/$(FEATURES))
+else
+	$(CARGO) build --locked --release -p minilab
+	$(CARGO) build --locked --release -p minilab-lambda --bin bootstrap --no-default-features \
+	  --features "$(FORMATS) $(FEATURES)"
+endif
 	$(MINILAB) package --bootstrap $(TARGET)/release/bootstrap --out dist/bootstrap.zip
 	python3 tools/start.py dist/bootstrap.zip
 

@@ -13,6 +13,10 @@ mod encode;
 mod error;
 mod exif;
 mod hdr;
+#[cfg_attr(
+    not(all(feature = "avif", feature = "heic")),
+    allow(dead_code, reason = "headers are read in every build, to say what is left out")
+)]
 mod heif;
 mod jpeg;
 #[cfg(target_arch = "x86_64")]

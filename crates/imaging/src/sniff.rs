@@ -28,6 +28,7 @@ pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, Error> {
         [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', b'\r', b'\n', 0x87, b'\n', ..] => {
             Ok(Format::Jxl)
         }
+        #[cfg(feature = "svg")]
         [0x1f, 0x8b, ..] if crate::source::svg::is_drawing(bytes) => Ok(Format::Svg),
         _ if is_svg(bytes) => Ok(Format::Svg),
         _ => Err(Error::NotAnImage { found: looks_like(bytes).to_owned() }),

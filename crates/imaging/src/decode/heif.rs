@@ -1,9 +1,11 @@
 //! AVIF and HEIC pixels: each codec's planes (`avif`, `heic`), brought together
 //! with their alpha, to RGB.
 
+use super::Decoded;
+#[cfg(feature = "avif")]
+use super::avif;
 #[cfg(feature = "heic")]
 use super::heic;
-use super::{Decoded, avif};
 use crate::Error;
 use crate::heif::planar::{Planar, Stored, to_picture};
 use crate::heif::{Configuration, Layer};
@@ -43,14 +45,13 @@ fn assembled<S: Stored, T: Sample>(header: &HeifHeader<'_>) -> Result<Picture<T>
 
 fn planes<S: Stored>(layer: &Layer<'_>) -> Result<Planar<S>, Error> {
     match &layer.configuration {
+        #[cfg(feature = "avif")]
         Configuration::Av1(sequence) => avif::decode(layer, sequence),
         #[cfg(feature = "heic")]
         Configuration::Hevc(configuration) => heic::decode(layer, configuration),
-        #[cfg(not(feature = "heic"))]
-        Configuration::Hevc(_) => Err(Error::Unsupported {
-            format: "HEIC",
-            feature: "HEVC, which this build of minilab leaves out".into(),
-        }),
+        // `source::heif` lets none pass.
+        #[cfg(not(all(feature = "avif", feature = "heic")))]
+        _ => Err(Error::Codec { format: "HEIF", detail: "this build leaves it out".into() }),
     }
 }
 
@@ -103,10 +104,11 @@ fn owned(tile: &Cow<'_, [u8]>) -> u64 {
 
 fn tile_memory(layer: &Layer<'_>) -> u64 {
     match &layer.configuration {
+        #[cfg(feature = "avif")]
         Configuration::Av1(sequence) => avif::tile_memory(layer, sequence),
         #[cfg(feature = "heic")]
         Configuration::Hevc(configuration) => heic::tile_memory(layer, configuration),
-        #[cfg(not(feature = "heic"))]
-        Configuration::Hevc(_) => 0,
+        #[cfg(not(all(feature = "avif", feature = "heic")))]
+        _ => 0,
     }
 }

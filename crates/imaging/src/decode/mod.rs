@@ -1,6 +1,7 @@
 //! From bytes to pixels, one module a format. Each refuses what is damaged:
 //! half a picture is no picture. Colour is converted later.
 
+#[cfg(feature = "avif")]
 mod avif;
 pub(crate) mod bmp;
 pub(crate) mod frames;
@@ -10,10 +11,12 @@ mod heic;
 pub(crate) mod heif;
 pub(crate) mod ico;
 pub(crate) mod jpeg;
+#[cfg(feature = "jxl")]
 pub(crate) mod jxl;
 pub(crate) mod png;
 pub(crate) mod qoi;
 mod reduce;
+#[cfg(feature = "svg")]
 pub(crate) mod svg;
 pub(crate) mod tiff;
 pub(crate) mod webp;
@@ -21,7 +24,10 @@ pub(crate) mod webp;
 use crate::Error;
 use crate::colour::ColourSpace;
 use crate::jpeg::Scale;
-use crate::picture::{AnyPicture, Depth};
+use crate::picture::{AnyPicture, Depth, Picture};
+use crate::plan::geometry::Size;
+use crate::planes::CropBox;
+use crate::recipe::Format;
 use crate::source::{Kind, Source};
 
 /// A decoded picture, as stored: not turned.
@@ -54,11 +60,39 @@ pub(crate) fn still<'a>(source: &Source<'a>, scale: Scale, depth: Depth) -> Resu
         Kind::Bmp(header) => bmp::decode(source, header),
         Kind::Ico(header) => ico::decode(header, depth),
         Kind::Qoi => qoi::decode(source),
+        #[cfg(feature = "jxl")]
         Kind::Jxl(header) => jxl::decode(source, header, depth),
+        #[cfg(feature = "svg")]
         Kind::Svg(header) => {
             let picture = AnyPicture::Eight(svg::rasterise(header, source.stored)?);
             Ok(Decoded { picture, colour: ColourSpace::Srgb })
         }
+    }
+}
+
+/// Whether the picture has no pixels that could be scaled: it is [`drawn`] for
+/// each print.
+pub(crate) fn is_drawing(source: &Source<'_>) -> bool {
+    source.format() == Format::Svg
+}
+
+/// The part `crop` of a picture that [`is_drawing`], drawn at `scaled`.
+#[cfg_attr(not(feature = "svg"), expect(unused_variables, reason = "nothing else is drawn"))]
+pub(crate) fn drawn(source: &Source<'_>, crop: CropBox, scaled: Size) -> Result<Picture, Error> {
+    match &source.kind {
+        #[cfg(feature = "svg")]
+        Kind::Svg(header) => svg::part(header, source.stored, crop, scaled),
+        _ => Err(Error::Codec { format: source.format().title(), detail: "it is not drawn".into() }),
+    }
+}
+
+/// Bytes that [`drawn`] takes at its peak, the source bytes not counted.
+#[cfg_attr(not(feature = "svg"), expect(unused_variables, reason = "nothing else is drawn"))]
+pub(crate) fn drawn_memory(source: &Source<'_>, crop: CropBox, scaled: Size) -> u64 {
+    match &source.kind {
+        #[cfg(feature = "svg")]
+        Kind::Svg(header) => svg::memory(header, svg::whole(source.stored, crop, scaled)),
+        _ => 0,
     }
 }
 
@@ -115,7 +149,9 @@ pub(crate) fn memory(source: &Source<'_>, scale: Scale, depth: Depth) -> u64 {
         Kind::Bmp(header) => bmp::memory(source, header),
         Kind::Ico(header) => ico::memory(header, depth),
         Kind::Qoi => qoi::memory(source),
+        #[cfg(feature = "jxl")]
         Kind::Jxl(header) => jxl::memory(source, header, depth),
+        #[cfg(feature = "svg")]
         Kind::Svg(header) => svg::memory(header, source.stored),
     }
 }

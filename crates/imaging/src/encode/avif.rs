@@ -7,6 +7,7 @@
 
 use crate::Error;
 use crate::heif::write::{Avif, Cicp};
+use crate::jpeg::subsampling_for;
 use crate::metadata::Attached;
 use crate::picture::{Depth, Layout, Picture, Sample};
 use crate::planes::{CropBox, Planes, Subsampling};
@@ -16,8 +17,8 @@ use rav1e::prelude::{
     SegmentationLevel, SpeedSettings, TransferCharacteristics, Tune,
 };
 
-/// Chroma is whole from this quality on.
-pub(crate) const WHOLE_CHROMA: u8 = 90;
+/// Chroma is whole from this quality on: [`subsampling_for`].
+const WHOLE_CHROMA: u8 = 90;
 
 const SRGB: Cicp = Cicp { primaries: 1, transfer: 13, matrix: 6, full_range: true };
 
@@ -116,11 +117,6 @@ pub(crate) fn encode<S: Sample>(picture: &Picture<S>, settings: &Settings<'_>) -
         Depth::Eight => finish::<u8>((width, height), 8, settings, picture),
         Depth::Sixteen => finish::<u16>((width, height), 10, settings, picture),
     }
-}
-
-/// The sampling of chroma at `quality`.
-pub(crate) fn subsampling_for(quality: u8) -> Subsampling {
-    if quality >= WHOLE_CHROMA { Subsampling::S444 } else { Subsampling::S420 }
 }
 
 /// Encodes planes as they are.
@@ -361,10 +357,10 @@ impl Samples for Planes {
 }
 
 /// Bytes that [`encode`] takes beside the picture given to it, the file
-/// included, with `chroma` at most. Measured; see the tests. With whole chroma
+/// included, with at most this chroma and quality. Measured; see the tests. With whole chroma
 /// rav1e's symbols are most of it: noise takes 110 bytes a pixel at quality 90,
 /// 145 at 95, 220 at 100.
-pub(crate) fn memory(pixels: u64, layout: Layout, quality: u8, chroma: Subsampling) -> u64 {
+pub(crate) fn memory(pixels: u64, layout: Layout, (chroma, quality): (Subsampling, u8)) -> u64 {
     let bytes = match (layout, chroma, quality) {
         (Layout::Grey, _, ..WHOLE_CHROMA) => 32,
         (_, Subsampling::S444, ..=WHOLE_CHROMA) => 120,

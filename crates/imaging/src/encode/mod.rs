@@ -1,10 +1,12 @@
 //! From pixels to files, one module a format. Same pixels, same bytes.
 
 pub(crate) mod apng;
+#[cfg(feature = "avif")]
 pub(crate) mod avif;
 mod delta;
 pub(crate) mod frames;
 pub(crate) mod gif;
+#[cfg(feature = "jxl")]
 pub(crate) mod jxl;
 mod palette;
 pub(crate) mod png;
@@ -34,6 +36,7 @@ pub(crate) fn fits(format: Format, size: Size) -> Result<(), Error> {
 }
 
 /// Effort of JPEG XL, of 9, where the recipe does not say.
+#[cfg(feature = "jxl")]
 const JXL_EFFORT: u8 = 4;
 
 /// How a picture is encoded, besides its format and quality.
@@ -53,11 +56,7 @@ pub(crate) fn still<S: Sample>(
     quality: u8,
     job: &Job<'_>,
 ) -> Result<Vec<u8>, Error> {
-    let chroma = match format {
-        Format::Avif => avif::subsampling_for(quality),
-        _ => jpeg::subsampling_for(quality),
-    };
-    sampled(picture, (format, chroma), quality, job)
+    sampled(picture, (format, jpeg::subsampling_for(quality)), quality, job)
 }
 
 /// The same with the chroma of a JPEG or AVIF sampled as told.
@@ -72,11 +71,13 @@ pub(crate) fn sampled<S: Sample>(
         let effort = output.effort.unwrap_or(usual.effort);
         return png::encode(picture, png::Options { effort, colours: output.colours, ..usual }, attached);
     }
+    #[cfg(feature = "avif")]
     if format == Format::Avif {
         let settings =
             avif::Settings { chroma, ..avif::Settings::of(quality, output.effort, attached, threads) };
         return avif::encode(picture, &settings);
     }
+    #[cfg(feature = "jxl")]
     if format == Format::Jxl {
         let quality = if output.lossless { 100 } else { quality };
         return jxl::encode(picture, quality, output.effort.unwrap_or(JXL_EFFORT), attached);
@@ -135,12 +136,13 @@ pub(crate) fn searches(format: Format, target: f64) -> Vec<(Subsampling, RangeIn
 pub(crate) fn memory(format: Format, size: Size, layout: Layout, output: &Output) -> u64 {
     let pixels = size.pixels();
     let raw = pixels * layout.channels() as u64;
-    let (chroma, most) = match output.quality {
-        Quality::Fixed(quality) => (avif::subsampling_for(quality), quality),
+    let worst = match output.quality {
+        Quality::Fixed(quality) => (jpeg::subsampling_for(quality), quality),
         Quality::Auto { target } => searches(format, target)
             .pop()
             .map_or((Subsampling::S444, 100), |(chroma, range)| (chroma, *range.end())),
     };
+    let (_, most) = worst;
     let encoder = match format {
         Format::Jpeg => {
             let flattened = if layout == Layout::Rgba { pixels * 3 } else { 0 };
@@ -151,7 +153,9 @@ pub(crate) fn memory(format: Format, size: Size, layout: Layout, output: &Output
         Format::Png => 4 * raw + output.colours.map_or(0, |_| palette::memory(pixels)),
         Format::Webp => webp::memory(pixels, layout, output.lossless, most),
         Format::Gif => gif::memory(pixels),
-        Format::Avif => avif::memory(pixels, layout, most, chroma),
+        #[cfg(feature = "avif")]
+        Format::Avif => avif::memory(pixels, layout, worst),
+        #[cfg(feature = "jxl")]
         Format::Jxl => jxl::memory(pixels, output.effort.unwrap_or(JXL_EFFORT)),
         _ => pixels * 16,
     };

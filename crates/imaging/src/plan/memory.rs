@@ -42,11 +42,10 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
         }
         (_, Route::Pixels(scale)) if plan.flows => pixel_rows(source, plan, scale),
         // Drawn for each print, one after another, and once as large as it says.
-        (Kind::Svg(header), _) => prints
+        (_, Route::Pixels(scale)) if decode::is_drawing(source) => prints
             .iter()
-            .map(|print| decode::svg::whole(stored, print.placement.crop, print.placement.unturned()))
-            .chain([stored])
-            .map(|size| decode::svg::memory(header, size))
+            .map(|print| decode::drawn_memory(source, print.placement.crop, print.placement.unturned()))
+            .chain([decode::memory(source, scale, *depth)])
             .max()
             .unwrap_or(0),
         (_, Route::Planes(scale) | Route::Pixels(scale)) => decode::memory(source, scale, *depth),

@@ -443,9 +443,8 @@ pub(crate) fn planar_print(print: &PrintPlan<'_>, converted: bool) -> Print {
     let direct = !converted && !print.needs_pixels();
     let subsampling = match (print.format(), print.output.quality) {
         _ if direct && print.grid().is_some() => Subsampling::S420,
-        (Format::Jpeg, Quality::Fixed(quality)) if direct => jpeg::subsampling_for(quality),
+        (Format::Jpeg | Format::Avif, Quality::Fixed(quality)) if direct => jpeg::subsampling_for(quality),
         (Format::Webp, _) if direct => Subsampling::S420,
-        (Format::Avif, Quality::Fixed(quality)) if direct => encode::avif::subsampling_for(quality),
         _ => Subsampling::S444,
     };
     let Size { width, height } = print.placement.unturned();

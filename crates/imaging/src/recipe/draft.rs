@@ -6,7 +6,7 @@ use super::output::{
     Background, Colour, Flip, Length, Metadata, Output, Pixelate, Quality, Region, Resize, Sharpen, Trim,
     Watermark,
 };
-use super::reader::{Reader, Section};
+use super::reader::{Field, Reader, Section};
 use super::{Format, FormatChoice, KeyTemplate};
 use std::num::NonZeroU32;
 
@@ -215,7 +215,7 @@ fn format(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<FormatChoice
     let (text, field) = reader.string(section, "format")?;
     match text {
         "source" => return Some(FormatChoice::Source),
-        "auto" => return Some(FormatChoice::Auto(CANDIDATES.to_vec())),
+        "auto" => return Some(FormatChoice::Auto(candidates())),
         "manifest" => return Some(FormatChoice::Manifest),
         "placeholder" => return Some(FormatChoice::Placeholder),
         "heic" | "tiff" | "bmp" | "ico" | "qoi" | "svg" => {
@@ -233,7 +233,23 @@ fn format(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<FormatChoice
     // Listed for the remedy only: they have been dealt with.
     let all: Vec<(&str, Format)> =
         words.into_iter().chain(more).chain([("placeholder", Format::Json)]).collect();
-    reader.known(text, &field, &all).map(FormatChoice::Fixed)
+    let format = reader.known(text, &field, &all)?;
+    in_build(reader, &field, format).then_some(FormatChoice::Fixed(format))
+}
+
+/// What `auto` chooses from where the recipe does not say.
+fn candidates() -> Vec<Format> {
+    CANDIDATES.into_iter().filter(|format| format.in_build()).collect()
+}
+
+/// Whether this build writes `format`; if not, that is reported.
+fn in_build(reader: &mut Reader<'_>, field: &Field<'_>, format: Format) -> bool {
+    if !format.in_build() {
+        let (title, name) = (format.title(), format.name());
+        let what = format!("this build of minilab leaves {title} out");
+        reader.wrong(field, what, format!("use \"webp\", or a build with the cargo feature \"{name}\""));
+    }
+    format.in_build()
 }
 
 fn formats(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Vec<Format>> {
@@ -241,6 +257,7 @@ fn formats(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Vec<Format>
     let mut formats = Vec::new();
     for (text, field) in reader.strings(section, "formats")? {
         if let Some(format) = reader.known(text, &field, &words)
+            && in_build(reader, &field, format)
             && !formats.contains(&format)
         {
             formats.push(format);

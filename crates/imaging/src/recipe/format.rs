@@ -37,6 +37,18 @@ impl FormatChoice {
     }
 }
 
+/// The formats whose cargo features this build is without.
+const LEFT_OUT: &[Format] = &[
+    #[cfg(not(feature = "avif"))]
+    Format::Avif,
+    #[cfg(not(feature = "heic"))]
+    Format::Heic,
+    #[cfg(not(feature = "jxl"))]
+    Format::Jxl,
+    #[cfg(not(feature = "svg"))]
+    Format::Svg,
+];
+
 /// A file format. Which are read and which are written: [`Format::is_read`],
 /// [`Format::is_written`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -136,6 +148,11 @@ impl Format {
     /// Whether pictures are printed in this format.
     pub const fn is_written(self) -> bool {
         matches!(self, Self::Jpeg | Self::Png | Self::Webp | Self::Avif | Self::Gif | Self::Jxl)
+    }
+
+    /// Whether this build has the code for it, where there is any.
+    pub fn in_build(self) -> bool {
+        !LEFT_OUT.contains(&self)
     }
 
     /// What a print has whose recipe asks for the source's format: that one

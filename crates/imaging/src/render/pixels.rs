@@ -13,8 +13,7 @@ use crate::plan::geometry::{Rectangle, Size};
 use crate::plan::{Plan, PrintPlan};
 use crate::planes::{CropBox, Orientation};
 use crate::scale::{scaled, scaled_in_light};
-use crate::source::Kind;
-use crate::source::svg::SvgHeader;
+use crate::source::Source;
 use std::sync::Arc;
 
 /// Least ratio between two prints that are made from one another: below it the
@@ -53,10 +52,7 @@ fn stills<S: Sample + Convertible>(
         Some((views, settled)) => (&**views, settled),
         None => (&[][..], plan),
     };
-    let drawing = match &source.kind {
-        Kind::Svg(header) => Some(header),
-        _ => None,
-    };
+    let drawing = decode::is_drawing(source).then_some(source);
     let jobs = scale_all(&base, views, plan, drawing)?;
     drop(base);
     finish_all(counter, jobs, conversion.as_ref())
@@ -203,7 +199,7 @@ fn scale_all<'p, 'r, S: Sample>(
     whole: &Base<S>,
     views: &[View<S>],
     plan: &'p Plan<'r>,
-    drawing: Option<&SvgHeader>,
+    drawing: Option<&Source<'_>>,
 ) -> Result<Vec<Job<'p, 'r, S>>, Error> {
     let order = in_order(plan);
     let parents = cascade(&order);
@@ -228,9 +224,9 @@ fn scale_all<'p, 'r, S: Sample>(
             let shared = upright.take().unwrap_or_else(|| base.upright());
             upright = Some(Arc::clone(&shared));
             shared
-        } else if let Some(header) = drawing {
+        } else if let Some(source) = drawing {
             // Each at its own size: a drawing has no pixels that could be scaled.
-            let drawn = decode::svg::part(header, whole.stored, print.placement.crop, size)?;
+            let drawn = decode::drawn(source, print.placement.crop, size)?;
             Arc::new(drawn.widened())
         } else if let Some(parent) = parent {
             Arc::new(from_larger(&jobs[parent].picture, print))

@@ -262,6 +262,7 @@ fn encoded(
             let settings = encode::webp::Settings::of(quality, print.output, counter.threads);
             encode::webp::encode_planes(&to_webp_yuv420(planes)?, settings, &attached).map(Some)
         }
+        #[cfg(feature = "avif")]
         Format::Avif => {
             let settings =
                 encode::avif::Settings::of(quality, print.output.effort, &attached, counter.threads);

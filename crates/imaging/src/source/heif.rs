@@ -1,7 +1,7 @@
 //! AVIF and HEIC headers, over the container in `heif`. Which of the two a
 //! file is, its primary picture decides: brands only promise.
 
-use super::{Kind, Source, at_most, tiled_limit};
+use super::{Kind, Source, at_most, left_out, tiled_limit};
 use crate::colour::ColourSpace;
 use crate::error::Limit;
 use crate::heif::write::Cicp;
@@ -60,6 +60,9 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
     let depths = still.colour.depth().max(still.alpha.as_ref().map_or(8, Layer::depth));
     let alpha_full_range = still.alpha.as_ref().is_none_or(|alpha| code_points(alpha).full_range);
     let header = HeifHeader { still, cicp, alpha_full_range };
+    if !header.format().in_build() {
+        return Err(left_out(header.format()));
+    }
     let still = &header.still;
     Ok(Source {
         bytes,

@@ -6,9 +6,11 @@ pub(crate) mod bmp;
 pub(crate) mod gif;
 pub(crate) mod heif;
 pub(crate) mod ico;
+#[cfg(feature = "jxl")]
 pub(crate) mod jxl;
 pub(crate) mod png;
 pub(crate) mod qoi;
+#[cfg(feature = "svg")]
 pub(crate) mod svg;
 pub(crate) mod tiff;
 pub(crate) mod webp;
@@ -36,7 +38,9 @@ pub(crate) enum Kind<'a> {
     Bmp(bmp::BmpHeader),
     Ico(ico::IcoHeader<'a>),
     Qoi,
+    #[cfg(feature = "jxl")]
     Jxl(jxl::JxlHeader),
+    #[cfg(feature = "svg")]
     Svg(svg::SvgHeader),
 }
 
@@ -86,8 +90,14 @@ impl<'a> Source<'a> {
             Format::Bmp => bmp::read(bytes)?,
             Format::Ico => ico::read(bytes)?,
             Format::Qoi => qoi::read(bytes)?,
+            #[cfg(feature = "jxl")]
             Format::Jxl => jxl::read(bytes, limits)?,
+            #[cfg(feature = "svg")]
             Format::Svg => svg::read(bytes, limits)?,
+            #[cfg(not(feature = "jxl"))]
+            Format::Jxl => return Err(left_out(Format::Jxl)),
+            #[cfg(not(feature = "svg"))]
+            Format::Svg => return Err(left_out(Format::Svg)),
             Format::Json => return Err(Error::NotAnImage { found: "JSON data".to_owned() }),
         };
         let Size { width, height } = source.stored;
@@ -116,7 +126,9 @@ impl<'a> Source<'a> {
             Kind::Bmp(_) => Format::Bmp,
             Kind::Ico(_) => Format::Ico,
             Kind::Qoi => Format::Qoi,
+            #[cfg(feature = "jxl")]
             Kind::Jxl(_) => Format::Jxl,
+            #[cfg(feature = "svg")]
             Kind::Svg(_) => Format::Svg,
         }
     }
@@ -131,6 +143,12 @@ impl<'a> Source<'a> {
         let gain_map = matches!(&self.kind, Kind::Jpeg(header) if header.gain_map);
         Header { format: self.format(), width, height, frames: self.frames, gain_map }
     }
+}
+
+/// What is said of a picture in a format that is not [`Format::in_build`].
+fn left_out(format: Format) -> Error {
+    let feature = "this build of minilab leaves the format out".to_owned();
+    Error::Unsupported { format: format.title(), feature }
 }
 
 /// The orientation that EXIF bytes ask for.
