@@ -1,4 +1,4 @@
-"""Unpacks the function's zip as Lambda does and starts it, until it asks for work.
+"""Unpacks the function's zip as Lambda does and starts it with the recipe in it, until it asks for work.
 Usage: start.py ZIP"""
 
 import os
@@ -20,8 +20,8 @@ def main() -> int:
             for entry in packed.infolist():
                 os.chmod(packed.extract(entry, folder), entry.external_attr >> 16)
             program = os.path.join(folder, "bootstrap")
-            cold_start.once((program,))  # from now on in the page cache
-            started = cold_start.once((program,))
+            cold_start.once((program,), folder)  # from now on in the page cache
+            started = cold_start.once((program,), folder)
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
         print(f"{archive} does not start: {error}", file=sys.stderr)
         return 1
