@@ -8,6 +8,7 @@ use crate::picture::{Depth, Layout, Picture, Sample};
 use oxipng::{Deflater, FilterStrategy, RawImage, indexset};
 use png::chunk::ChunkType;
 use png::{BitDepth, ColorType, Compression, Encoder, Filter};
+use std::borrow::Cow;
 
 /// How a PNG is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Default for Options {
 }
 
 /// Samples as they stand in the file, before filtering.
-struct Raw {
+struct Raw<'a> {
     width: u32,
     height: u32,
     colour: ColorType,
@@ -38,7 +39,7 @@ struct Raw {
     /// RGBA; empty but for [`ColorType::Indexed`].
     palette: Vec<[u8; 4]>,
     /// Rows, each beginning on a byte, 16 bits big-endian.
-    rows: Vec<u8>,
+    rows: Cow<'a, [u8]>,
 }
 
 pub(crate) fn encode<S: Sample>(
@@ -53,8 +54,8 @@ pub(crate) fn encode<S: Sample>(
     }
 }
 
-impl Raw {
-    fn of<S: Sample>(picture: &Picture<S>, options: Options) -> Self {
+impl<'a> Raw<'a> {
+    fn of<S: Sample>(picture: &'a Picture<S>, options: Options) -> Self {
         let indexed = match options.colours {
             Some(most) => Some(Indexed::reduced(&S::eight(picture), most, options.dither)),
             // Grey is as small as a palette of greys.
@@ -71,7 +72,7 @@ impl Raw {
                 5..=16 => BitDepth::Four,
                 _ => BitDepth::Eight,
             };
-            let rows = packed(&indexed.indices, width as usize, depth);
+            let rows = packed(&indexed.indices, width as usize, depth).into();
             return Self { width, height, colour: ColorType::Indexed, depth, palette: indexed.colours, rows };
         }
         let colour = match picture.layout {
@@ -80,7 +81,7 @@ impl Raw {
             Layout::Rgba => ColorType::Rgba,
         };
         let (depth, rows) = match S::DEPTH {
-            Depth::Eight => (BitDepth::Eight, bytemuck::cast_slice(&picture.pixels).to_vec()),
+            Depth::Eight => (BitDepth::Eight, Cow::Borrowed(bytemuck::cast_slice(&picture.pixels))),
             Depth::Sixteen => {
                 let wide = picture.pixels.iter().flat_map(|&sample| {
                     let value: u32 = sample.into();
@@ -145,7 +146,8 @@ impl Raw {
             BitDepth::Eight => oxipng::BitDepth::Eight,
             BitDepth::Sixteen => oxipng::BitDepth::Sixteen,
         };
-        let mut raw = RawImage::new(self.width, self.height, colour, depth, self.rows).map_err(failed)?;
+        let mut raw =
+            RawImage::new(self.width, self.height, colour, depth, self.rows.into_owned()).map_err(failed)?;
         if attached.icc.is_none() {
             raw.add_png_chunk(*b"sRGB", vec![0]);
         }
