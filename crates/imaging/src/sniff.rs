@@ -4,6 +4,8 @@
 use crate::Error;
 use crate::heif;
 use crate::recipe::Format;
+use flate2::read::GzDecoder;
+use std::io::Read as _;
 
 /// The format of `bytes` by its signature.
 pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, Error> {
@@ -28,8 +30,7 @@ pub(crate) fn sniff(bytes: &[u8]) -> Result<Format, Error> {
         [0xff, 0x0a, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', b'\r', b'\n', 0x87, b'\n', ..] => {
             Ok(Format::Jxl)
         }
-        #[cfg(feature = "svg")]
-        [0x1f, 0x8b, ..] if crate::source::svg::is_drawing(bytes) => Ok(Format::Svg),
+        [0x1f, 0x8b, ..] if is_svg(&beginning_of_gzip(bytes)) => Ok(Format::Svg),
         _ if is_svg(bytes) => Ok(Format::Svg),
         _ => Err(Error::NotAnImage { found: looks_like(bytes).to_owned() }),
     }
@@ -42,6 +43,21 @@ pub(crate) fn is_svg(bytes: &[u8]) -> bool {
     let text = text.trim_start_matches('\u{feff}').trim_start().to_ascii_lowercase();
     let prologue = ["<?xml", "<!--", "<!doctype svg"].iter().any(|start| text.starts_with(start));
     text.starts_with("<svg") || prologue && text.contains("<svg") && !text.contains("<html")
+}
+
+/// The first few thousand bytes of what gzip holds; none where it is damaged.
+fn beginning_of_gzip(gzip: &[u8]) -> Vec<u8> {
+    let mut start = vec![0; 4096];
+    let mut filled = 0;
+    let mut decoder = GzDecoder::new(gzip);
+    while filled < start.len() {
+        match decoder.read(&mut start[filled..]) {
+            Ok(0) | Err(_) => break,
+            Ok(n) => filled += n,
+        }
+    }
+    start.truncate(filled);
+    start
 }
 
 /// Signatures at the start of a file, longest first where one begins another.

@@ -136,6 +136,20 @@ impl Draft {
     /// Reports what the fields may not be together.
     pub(super) fn check(&self, reader: &mut Reader<'_>, section: &Section<'_>) {
         let chosen = matches!(self.format, Some(FormatChoice::Auto(_)));
+        // Fewer candidates would be another recipe, with another digest, in this build only.
+        if let Some(missing) = CANDIDATES.into_iter().find(|format| !format.in_build())
+            && chosen
+            && self.formats.is_none()
+        {
+            let span = section.field("format").map_or_else(|| section.span.clone(), |field| field.span);
+            let what = format!("this build of minilab leaves {} out", missing.title());
+            reader.problem(
+                &section.join("format"),
+                &span,
+                what,
+                "say what it chooses from: formats = [\"webp\", \"jpeg\"]",
+            );
+        }
         let mut complain = |name: &str, what: &str, remedy: &str| {
             if section.has(name) {
                 let field = section.field(name).map_or_else(|| section.span.clone(), |field| field.span);
@@ -215,7 +229,7 @@ fn format(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<FormatChoice
     let (text, field) = reader.string(section, "format")?;
     match text {
         "source" => return Some(FormatChoice::Source),
-        "auto" => return Some(FormatChoice::Auto(candidates())),
+        "auto" => return Some(FormatChoice::Auto(CANDIDATES.to_vec())),
         "manifest" => return Some(FormatChoice::Manifest),
         "placeholder" => return Some(FormatChoice::Placeholder),
         "heic" | "tiff" | "bmp" | "ico" | "qoi" | "svg" => {
@@ -235,11 +249,6 @@ fn format(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<FormatChoice
         words.into_iter().chain(more).chain([("placeholder", Format::Json)]).collect();
     let format = reader.known(text, &field, &all)?;
     in_build(reader, &field, format).then_some(FormatChoice::Fixed(format))
-}
-
-/// What `auto` chooses from where the recipe does not say.
-fn candidates() -> Vec<Format> {
-    CANDIDATES.into_iter().filter(|format| format.in_build()).collect()
 }
 
 /// Whether this build writes `format`; if not, that is reported.

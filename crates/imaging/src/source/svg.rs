@@ -60,8 +60,3 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
         kind: Kind::Svg(SvgHeader { tree: Box::new(tree) }),
     })
 }
-
-/// Whether a compressed file is a drawing, by its beginning.
-pub(crate) fn is_drawing(gzip: &[u8]) -> bool {
-    text::beginning(gzip).is_some_and(|start| crate::sniff::is_svg(&start))
-}

@@ -33,18 +33,3 @@ pub(super) fn unpacked<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Cow<'a, s
     )?;
     String::from_utf8(text).map(Cow::Owned).map_err(|e| not_text(e.utf8_error()))
 }
-
-/// The first few thousand bytes of what gzip holds.
-pub(super) fn beginning(gzip: &[u8]) -> Option<Vec<u8>> {
-    let mut start = vec![0; 4096];
-    let mut filled = 0;
-    let mut decoder = GzDecoder::new(gzip);
-    while filled < start.len() {
-        match decoder.read(&mut start[filled..]) {
-            Ok(0) | Err(_) => break,
-            Ok(n) => filled += n,
-        }
-    }
-    start.truncate(filled);
-    (filled > 0).then_some(start)
-}
