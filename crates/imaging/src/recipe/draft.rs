@@ -9,6 +9,7 @@ use super::output::{
 use super::reader::{Field, Reader, Section};
 use super::{Format, FormatChoice, KeyTemplate};
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 /// An hour, as other resizers on object storage have it: a print keeps its key
 /// when its source is overwritten, so it must not be called immutable unasked.
@@ -141,19 +142,12 @@ impl Draft {
             && chosen
             && self.formats.is_none()
         {
-            let span = section.field("format").map_or_else(|| section.span.clone(), |field| field.span);
-            let what = format!("this build of minilab leaves {} out", missing.title());
-            reader.problem(
-                &section.join("format"),
-                &span,
-                what,
-                "say what it chooses from: formats = [\"webp\", \"jpeg\"]",
-            );
+            let remedy = "say what it chooses from: formats = [\"webp\", \"jpeg\"]";
+            reader.problem(&section.join("format"), &span(section, "format"), left_out(missing), remedy);
         }
         let mut complain = |name: &str, what: &str, remedy: &str| {
             if section.has(name) {
-                let field = section.field(name).map_or_else(|| section.span.clone(), |field| field.span);
-                reader.problem(&section.join(name), &field, what, remedy);
+                reader.problem(&section.join(name), &span(section, name), what, remedy);
             }
         };
         if !chosen {
@@ -251,12 +245,22 @@ fn format(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<FormatChoice
     in_build(reader, &field, format).then_some(FormatChoice::Fixed(format))
 }
 
+/// What is said of a format that is not [`Format::in_build`].
+fn left_out(format: Format) -> String {
+    format!("this build of minilab leaves {} out", format.title())
+}
+
+/// Where the field stands, or its section if that is without it.
+fn span(section: &Section<'_>, name: &str) -> Range<usize> {
+    section.field(name).map_or_else(|| section.span.clone(), |field| field.span)
+}
+
 /// Whether this build writes `format`; if not, that is reported.
 fn in_build(reader: &mut Reader<'_>, field: &Field<'_>, format: Format) -> bool {
     if !format.in_build() {
-        let (title, name) = (format.title(), format.name());
-        let what = format!("this build of minilab leaves {title} out");
-        reader.wrong(field, what, format!("use \"webp\", or a build with the cargo feature \"{name}\""));
+        let name = format.name();
+        let remedy = format!("use \"webp\", or a build with the cargo feature \"{name}\"");
+        reader.wrong(field, left_out(format), remedy);
     }
     format.in_build()
 }
