@@ -33,8 +33,9 @@ pub(crate) enum ColourSpace<'a> {
     Srgb,
     /// An ICC profile.
     Icc(Cow<'a, [u8]>),
-    /// An ICC profile that only the decoder gets at: compressed, in a PNG.
-    InFile,
+    /// An ICC profile that only the decoder gets at: compressed, in a PNG. It has at
+    /// most as many bytes as that.
+    InFile { most: u64 },
     /// Code points of ITU-T H.273.
     Cicp { primaries: u8, transfer: u8 },
     /// PNG's gAMA (of encoding, so sRGB's is about 1/2.2) and cHRM.
@@ -112,7 +113,7 @@ impl<S: Convertible> Conversion<S> {
             return Some(Self::Hdr(mapping));
         }
         let profile = match space {
-            ColourSpace::Srgb | ColourSpace::InFile => return None,
+            ColourSpace::Srgb | ColourSpace::InFile { .. } => return None,
             ColourSpace::Icc(bytes) => {
                 ColorProfile::new_from_slice_with_options(bytes, ParsingOptions::default()).ok()?
             }
@@ -240,7 +241,7 @@ fn grey_table<S: Convertible>(profile: &ColorProfile, from: moxcms::Layout) -> O
 /// none, and where there is none.
 pub(crate) fn profile(space: &ColourSpace<'_>) -> Option<Vec<u8>> {
     match space {
-        ColourSpace::Srgb | ColourSpace::InFile => None,
+        ColourSpace::Srgb | ColourSpace::InFile { .. } => None,
         ColourSpace::Icc(bytes) => Some(bytes.to_vec()),
         ColourSpace::Cicp { primaries, transfer } => cicp(*primaries, *transfer)?.encode().ok(),
         ColourSpace::Gamma { gamma, chromaticities } => gamma_profile(*gamma, *chromaticities)?.encode().ok(),

@@ -129,7 +129,7 @@ pub fn render_until(
     guarded("picture", || {
         let source = Source::read(picture, limits)?;
         let plan = Plan::new(&source, source_key, recipe, limits)?;
-        let counter = Counter::new(&source, source_key, recipe, limits, sink, stop);
+        let counter = Counter::new(&source, source_key, (recipe, limits), &plan, sink, stop);
         match (plan.route, &source.kind) {
             (Route::Planes(scale), Kind::Jpeg(header)) if plan.flows => {
                 planar::flow(&counter, &plan, header, scale)?;
@@ -181,7 +181,7 @@ pub fn render_arriving(
         return Ok(None);
     };
     guarded("picture", || {
-        let counter = Counter::new(&source, source_key, recipe, limits, sink, stop);
+        let counter = Counter::new(&source, source_key, (recipe, limits), &plan, sink, stop);
         if !planar::streamed(&counter, &plan, header, scale)? {
             return Ok(None);
         }

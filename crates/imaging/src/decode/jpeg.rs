@@ -28,11 +28,7 @@ pub(crate) fn decode<'a>(
             let picture = AnyPicture::Eight(cmyk_to_rgb(&inks, size, conversion.as_ref()));
             return Ok(Decoded { picture, colour: ColourSpace::Srgb });
         }
-        // Grey has planes unless its sampling factors are odd; then red is as good as any.
-        Model::Grey => {
-            let rgb = jpeg::decode_rgb(source.bytes, header, scale)?;
-            Picture::new(size, Layout::Grey, rgb.into_iter().step_by(3).collect())
-        }
+        Model::Grey => Picture::new(size, Layout::Grey, jpeg::decode_grey(source.bytes, header, scale)?),
         Model::Rgb => Picture::new(size, Layout::Rgb, jpeg::decode_rgb(source.bytes, header, scale)?),
     };
     Ok(Decoded { picture: AnyPicture::Eight(picture), colour: source.colour.clone() })

@@ -12,7 +12,8 @@ use crate::colour::ColourSpace;
 use crate::error::Limit;
 use crate::picture::{AnyPicture, Depth, Layout, Picture, Sample};
 use crate::plan::geometry::Size;
-use crate::source::png::{LARGEST_PROFILE, PngHeader};
+use crate::source::LARGEST_PROFILE;
+use crate::source::png::PngHeader;
 use crate::source::{Source, at_most};
 use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 use std::borrow::Cow;
@@ -93,8 +94,8 @@ fn open<'a>(source: &Source<'a>, header: &PngHeader) -> Result<(Open<'a>, Colour
         return Err(contradiction());
     }
     let colour = match (&source.colour, &info.icc_profile) {
-        (ColourSpace::InFile, Some(icc)) => ColourSpace::Icc(Cow::Owned(icc.to_vec())),
-        (ColourSpace::InFile, None) => ColourSpace::Srgb,
+        (ColourSpace::InFile { .. }, Some(icc)) => ColourSpace::Icc(Cow::Owned(icc.to_vec())),
+        (ColourSpace::InFile { .. }, None) => ColourSpace::Srgb,
         (space, _) => space.clone(),
     };
     Ok((reader, colour))

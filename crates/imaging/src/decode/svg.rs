@@ -22,11 +22,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 static FONT: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
 
 /// Interprets the text of a drawing that `source::svg` has checked.
-pub(crate) fn interpret(text: &str, limits: &Limits) -> Result<Tree, Error> {
+pub(crate) fn interpret(text: &str, limits: &Limits) -> Result<SvgHeader, Error> {
     let mut fonts = Database::new();
     let faces = fonts.load_font_source(FontSource::Binary(Arc::new(FONT)));
     let face = faces.first().copied();
     let inside = AtomicU64::new(0);
+    let embedded = AtomicU64::new(0);
     let too_many = AtomicBool::new(false);
     let limits = Limits { frames: u32::MAX, ..*limits };
     let options = Options {
@@ -38,6 +39,7 @@ pub(crate) fn interpret(text: &str, limits: &Limits) -> Result<Tree, Error> {
         },
         image_href_resolver: ImageHrefResolver {
             resolve_data: Box::new(|_, data, _| {
+                embedded.fetch_add(data.len() as u64, Ordering::Relaxed);
                 let header = Source::read(&data, &limits).ok()?;
                 let all =
                     inside.fetch_add(header.stored.pixels(), Ordering::Relaxed) + header.stored.pixels();
@@ -71,7 +73,7 @@ pub(crate) fn interpret(text: &str, limits: &Limits) -> Result<Tree, Error> {
             "pixels",
         )?;
     }
-    tree
+    Ok(SvgHeader { tree: Box::new(tree?), embedded: embedded.load(Ordering::Relaxed) })
 }
 
 /// The size at which the whole picture is drawn so that its part `crop` has the
@@ -123,8 +125,8 @@ pub(crate) fn rasterise(header: &SvgHeader, size: Size) -> Result<Picture, Error
 
 /// Bytes that [`rasterise`] takes at its peak, the source bytes not counted:
 /// the canvas and the layers that are open at once, or the copy without idle
-/// alpha.
+/// alpha; and the pictures inside as they are packed.
 pub(crate) fn memory(header: &SvgHeader, size: Size) -> u64 {
     let copy = 3 * size.pixels();
-    size.pixels() * 4 + weight::of(&header.tree, size).memory.max(copy) + (4 << 20)
+    size.pixels() * 4 + weight::of(&header.tree, size).memory.max(copy) + header.embedded + (4 << 20)
 }

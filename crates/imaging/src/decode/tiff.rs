@@ -70,8 +70,9 @@ fn unpacking(source: &Source<'_>, header: &TiffHeader<'_>, scale: Scale, bytes: 
     let rows = if header.tiled { header.chunk.height } else { header.chunk.height.min(source.stored.height) };
     let unpacked = header.row_bytes().saturating_mul(rows.into());
     let chunk = match header.compression {
-        // libjpeg holds two bytes a coefficient of a progressive one.
-        Compression::Jpeg => unpacked.saturating_mul(4).saturating_add(source.bytes.len() as u64),
+        // libjpeg holds two bytes a coefficient of a progressive one, and gives
+        // grey as RGB.
+        Compression::Jpeg => unpacked.saturating_mul(6).saturating_add(source.bytes.len() as u64),
         Compression::None if !header.reversed => 0,
         _ => unpacked.saturating_add(if header.reversed { source.bytes.len() as u64 } else { 0 }),
     };
@@ -483,15 +484,12 @@ fn jpeg_chunk(packed: &[u8], header: &TiffHeader<'_>, rows: u32, length: usize) 
     if !fits || inner.color != colour {
         return Err(malformed("a strip or tile of JPEG has another size or colour than its directory says"));
     }
-    let mut samples = if colour == Color::Cmyk {
-        jpeg::decode_cmyk(&file, &inner, Scale::Full)
-    } else {
-        jpeg::decode_rgb(&file, &inner, Scale::Full)
-    }
-    .map_err(in_tiff)?;
-    if colour == Color::Gray {
-        samples = samples.into_iter().step_by(3).collect();
-    }
+    let decode = match colour {
+        Color::Cmyk | Color::Ycck => jpeg::decode_cmyk,
+        Color::Gray => jpeg::decode_grey,
+        Color::Rgb | Color::YCbCr => jpeg::decode_rgb,
+    };
+    let mut samples = decode(&file, &inner, Scale::Full).map_err(in_tiff)?;
     samples.truncate(length);
     Ok(samples)
 }

@@ -367,8 +367,8 @@ pub(crate) fn memory(pixels: u64, layout: Layout, (chroma, quality): (Subsamplin
         (Layout::Grey, _, ..WHOLE_CHROMA) => 32,
         (_, Subsampling::S444, ..=WHOLE_CHROMA) => 120,
         // Alpha is a picture of its own.
-        (Layout::Rgba, _, ..WHOLE_CHROMA) => 58,
-        (_, _, ..WHOLE_CHROMA) => 46,
+        (Layout::Rgba, _, ..WHOLE_CHROMA) => 68,
+        (_, _, ..WHOLE_CHROMA) => 50,
         (_, _, ..=95) => 160,
         _ => 240,
     };

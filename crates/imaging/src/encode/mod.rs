@@ -151,7 +151,7 @@ pub(crate) fn memory(format: Format, size: Size, layout: Layout, output: &Output
         }
         // Indices or filtered rows, and a file as large as the samples.
         Format::Png => 4 * raw + output.colours.map_or(0, |_| palette::memory(pixels)),
-        Format::Webp => webp::memory(pixels, layout, output.lossless, most),
+        Format::Webp => webp::memory(pixels, layout, webp::Settings::of(most, output, 1)),
         Format::Gif => gif::memory(pixels),
         #[cfg(feature = "avif")]
         Format::Avif => avif::memory(pixels, layout, worst),

@@ -24,6 +24,13 @@ pub(crate) struct Item<'a> {
     pub(super) properties: Vec<(usize, bool)>,
 }
 
+impl Item<'_> {
+    /// Whether its bytes need not be copied together from several places.
+    pub(super) fn lies_together(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.extents.len() == 1)
+    }
+}
+
 /// Where an item's bytes lie.
 #[derive(Debug, Clone)]
 struct Place {

@@ -321,23 +321,26 @@ fn descriptions<'a>(
     container: &Container<'a>,
     pictures: &BTreeSet<u32>,
 ) -> (Option<&'a [u8]>, Option<Cow<'a, [u8]>>) {
-    let (mut exif, mut xmp) = (None, None);
+    let (mut exif, mut xmp, mut looked) = (None, None, false);
     for reference in container.references.iter().filter(|reference| &reference.kind == b"cdsc") {
         if !reference.to.iter().any(|to| pictures.contains(to)) {
             continue;
         }
         let Ok(item) = container.item(reference.from) else { continue };
-        let Ok(data) = container.data(item) else { continue };
+        // Bytes that lie in pieces are copied together: only those of one item.
         match (&item.kind, item.content_type) {
-            (b"Exif", _) => {
+            (b"Exif", _) if exif.is_none() && item.lies_together() => {
                 // How far behind its own four bytes the TIFF header lies.
-                if let Cow::Borrowed(data) = data
+                if let Ok(Cow::Borrowed(data)) = container.data(item)
                     && let Some((offset, rest)) = data.split_first_chunk::<4>()
                 {
-                    exif = exif.or(rest.get(u32::from_be_bytes(*offset) as usize..));
+                    exif = rest.get(u32::from_be_bytes(*offset) as usize..);
                 }
             }
-            (b"mime", b"application/rdf+xml") => xmp = xmp.or(Some(data)),
+            (b"mime", b"application/rdf+xml") if !looked => {
+                looked = true;
+                xmp = container.data(item).ok();
+            }
             _ => {}
         }
     }

@@ -54,17 +54,31 @@ fn sequence(side: u8) -> Vec<u8> {
 /// A file of tiles, 64 a side, in a grid of `columns` × `rows` shown at `size`,
 /// with the properties `extra` on the grid.
 fn grid(columns: u8, rows: u8, size: (u16, u16), extra: &[Vec<u8>]) -> Vec<u8> {
+    described(columns, rows, size, extra, None)
+}
+
+/// The same with an item of XMP of so many bytes, in two pieces, of which so many
+/// references say that it describes the grid.
+fn described(
+    columns: u8,
+    rows: u8,
+    size: (u16, u16),
+    extra: &[Vec<u8>],
+    xmp: Option<(u32, usize)>,
+) -> Vec<u8> {
     let tile = sequence(64);
     let tiles = u16::from(columns) * u16::from(rows);
     let be = |n: u16| n.to_be_bytes();
     let description = [&[0, 0, rows - 1, columns - 1][..], &be(size.0), &be(size.1)].concat();
-    let idat = [description, tile.repeat(tiles.into())].concat();
+    let length = xmp.map_or(0, |(length, _)| length);
+    let idat = [description, tile.repeat(tiles.into()), vec![b' '; length as usize]].concat();
     let mut infe = full(b"infe", 2, &[&be(1)[..], &[0, 0], b"grid\0"].concat());
     // All in `idat`: the grid, then its tiles.
     let place = |id: u16, start: u32, length: u32| {
         [&be(id)[..], &be(1), &be(0), &be(1), &start.to_be_bytes(), &length.to_be_bytes()].concat()
     };
-    let mut iloc = [&[0x44, 0x00][..], &be(tiles + 1), &place(1, 0, 8)].concat();
+    let items = tiles + 1 + u16::from(xmp.is_some());
+    let mut iloc = [&[0x44, 0x00][..], &be(items), &place(1, 0, 8)].concat();
     let mut dimg = [&be(1)[..], &be(tiles)].concat();
     let own: Vec<u8> = (3..3 + extra.len() as u8).collect();
     let mut ipma =
@@ -76,14 +90,24 @@ fn grid(columns: u8, rows: u8, size: (u16, u16), extra: &[Vec<u8>]) -> Vec<u8> {
         dimg.extend(be(id));
         ipma.extend([&be(id)[..], &[1, 1]].concat());
     }
+    let mut references = plain(b"dimg", &dimg);
+    if let Some((_, count)) = xmp {
+        let id = 2 + tiles;
+        let kind = b"mime\0application/rdf+xml\0";
+        infe.extend(full(b"infe", 2, &[&be(id)[..], &[0, 0], kind].concat()));
+        let (start, half) = (idat.len() as u32 - length, length / 2);
+        iloc.extend([&be(id)[..], &be(1), &be(0), &be(2)].concat());
+        iloc.extend([start, half, start + half, length - half].map(u32::to_be_bytes).concat());
+        references.extend(plain(b"cdsc", &[be(id), be(1), be(1)].concat()).repeat(count));
+    }
     let ispe = |w: u16, h: u16| full(b"ispe", 0, &[&[0, 0][..], &be(w), &[0, 0], &be(h)].concat());
     let ipco = [ispe(64, 64), ispe(size.0, size.1), extra.concat()].concat();
     let meta = [
         full(b"hdlr", 0, b"\0\0\0\0pict\0\0\0\0\0\0\0\0\0\0\0\0\0"),
         full(b"pitm", 0, &be(1)),
         full(b"iloc", 1, &iloc),
-        full(b"iinf", 0, &[&be(tiles + 1)[..], &infe].concat()),
-        full(b"iref", 0, &plain(b"dimg", &dimg)),
+        full(b"iinf", 0, &[&be(items)[..], &infe].concat()),
+        full(b"iref", 0, &references),
         plain(b"iprp", &[plain(b"ipco", &ipco), full(b"ipma", 0, &ipma)].concat()),
         plain(b"idat", &idat),
     ]
@@ -114,6 +138,14 @@ fn a_grid_is_its_tiles_and_the_size_that_it_shows() {
     );
     assert_eq!(still.crop, (0, 0, Size::new(170, 100)));
     assert!(still.alpha.is_none() && !still.premultiplied);
+}
+
+/// What is in pieces is copied, so that a reference may not cost a copy of the file:
+/// here that would be 64 GB.
+#[test]
+fn a_description_is_put_together_once_however_often_it_is_referred_to() {
+    let bytes = described(1, 1, (64, 64), &[], Some((8 << 20, 8_000)));
+    assert_eq!(still(&bytes).unwrap().xmp.unwrap().len(), 8 << 20);
 }
 
 #[test]

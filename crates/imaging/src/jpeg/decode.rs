@@ -116,6 +116,21 @@ pub(crate) fn decode_rgb(bytes: &[u8], header: &Header<'_>, scale: Scale) -> Res
     interleaved(bytes, header, scale, PixelFormat::RGB)
 }
 
+/// Decodes to luma, 8 bits a sample, rows without padding, for a picture of luma
+/// alone that has no planes (its sampling factors are odd). Takes what
+/// [`decode_rgb`] takes.
+pub(crate) fn decode_grey(bytes: &[u8], header: &Header<'_>, scale: Scale) -> Result<Vec<u8>, Error> {
+    let mut pixels = decode_rgb(bytes, header, scale)?;
+    let count = pixels.len() / 3;
+    // Red is as good as any; in place, for a second picture is not predicted.
+    for at in 0..count {
+        pixels[at] = pixels[3 * at];
+    }
+    pixels.truncate(count);
+    pixels.shrink_to_fit();
+    Ok(pixels)
+}
+
 /// Decodes to CMYK samples as they are stored: inverted where
 /// [`Header::adobe`]. YCCK is converted to CMYK.
 pub(crate) fn decode_cmyk(bytes: &[u8], header: &Header<'_>, scale: Scale) -> Result<Vec<u8>, Error> {

@@ -261,7 +261,10 @@ impl<'a> Found<'a> {
 
     fn app2(&mut self, payload: &'a [u8]) {
         if let Some([number, of, chunk @ ..]) = payload.strip_prefix(b"ICC_PROFILE\0") {
-            self.icc.push((*number, *of, chunk));
+            // Their count is a byte: with one more they are no profile.
+            if u8::try_from(self.icc.len()).is_ok() {
+                self.icc.push((*number, *of, chunk));
+            }
         }
         self.gain_map |= payload.starts_with(b"urn:iso:std:iso:ts:21496:-1\0");
     }

@@ -77,6 +77,20 @@ fn metadata_survives_and_long_profiles_are_joined() {
 }
 
 #[test]
+fn a_profile_in_more_parts_than_a_byte_counts_is_none() {
+    let icc = vec![7; 100];
+    let segments = AppSegments { icc: Some(&icc), ..AppSegments::default() };
+    let bytes = encode_rgb(&[1, 2, 3], 3, 1, 1, 80, Subsampling::S444, segments).unwrap();
+    let at = memchr::memmem::find(&bytes, b"ICC_PROFILE").unwrap() - 4;
+    let segment = &bytes[at..at + 4 + 12 + 2 + icc.len()];
+    let with = |parts: usize| [&bytes[..at], &segment.repeat(parts), &bytes[at + segment.len()..]].concat();
+    assert!(header(&with(1)).unwrap().icc.is_some());
+    for parts in [255, 256, 257, 600] {
+        assert!(header(&with(parts)).unwrap().icc.is_none(), "{parts}");
+    }
+}
+
+#[test]
 fn a_truncated_picture_is_malformed_wherever_it_ends() {
     for whole in [jpeg(120, 90, Subsampling::S420), progressive(120, 90)] {
         for end in [0, 1, 2, 3, 20, whole.len() / 2, whole.len() - 3, whole.len() - 2] {

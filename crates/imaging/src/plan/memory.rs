@@ -10,13 +10,16 @@ use crate::mosaic::Grid;
 use crate::picture::Layout;
 use crate::planes::{self, Decoded, Orientation, Window};
 use crate::quality;
-use crate::recipe::{Format, Quality, Recipe};
+use crate::recipe::{Format, Metadata, Quality, Recipe};
 use crate::resample;
 use crate::source::{Kind, Source};
+use std::borrow::Cow;
 
 /// The upper bound of what a job takes, in bytes. Its terms:
 ///
-/// - the source bytes, and an ICC profile out of them;
+/// - the source bytes;
+/// - six times an ICC profile, that of the picture and of its prints and as the
+///   tables that a conversion is made of, and XMP that was put together of pieces;
 /// - the decoder at its peak, the decoded picture included ([`decode`]);
 /// - the decoded picture twice more where it is turned as a whole, and once
 ///   more where a trimmed part of it is copied;
@@ -25,13 +28,18 @@ use crate::source::{Kind, Source};
 /// - all scaled pictures at once, since they may all wait for an encoder, and
 ///   the rows that resampling has in work ([`resample::memory`]);
 /// - for as many prints as there are threads, the most expensive ones: frame,
-///   operations, flattening and encoder ([`encode::memory`]);
+///   operations, flattening, encoder ([`encode::memory`]) and metadata;
 /// - the encoded prints that are handed over, which are the caller's to keep
 ///   or drop and are counted within the encoder's term;
 /// - 16 MiB for the codecs' code and tables, stacks, and what the allocator of
 ///   each thread keeps.
 pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, threads: usize) -> u64 {
     let Source { stored, layout, .. } = *source;
+    let joined = match &source.xmp {
+        Some(Cow::Owned(xmp)) => xmp.len() as u64,
+        _ => 0,
+    };
+    let described = 6 * source.profile() + joined;
     let Plan { route, depth, prints, .. } = plan;
     let decoder = match (&source.kind, *route) {
         (Kind::Jpeg(header), Route::Planes(scale)) if plan.flows => rows(source, header, plan, scale),
@@ -81,7 +89,7 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
         if let (Some(grid), Format::Jpeg, true) = (print.grid(), print.format(), plain) {
             // Cells are written without their pixels, unless they are small.
             let longest = if whole_mosaic { seen } else { scaled };
-            working.push(mosaic_memory(grid, longest));
+            working.push(mosaic_memory(grid, longest) + attached(source, print));
             continue;
         }
         let wide = print.depth.bytes();
@@ -117,11 +125,25 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
             Quality::Auto { .. } => canvas.pixels().min(quality::SCORED) * 120 + canvas.pixels() * 16,
             Quality::Fixed(_) => 0,
         };
-        working.push(through_rgb + frame + operations + watermark + frames + encoder + search);
+        let attached = attached(source, print);
+        working.push(through_rgb + frame + operations + watermark + frames + encoder + search + attached);
     }
     working.sort_unstable_by(|a, b| b.cmp(a));
-    let busy: u64 = working.iter().take(threads.max(1)).sum();
-    source.size() + decoder + turned + trimmed + kept + converted + waiting + busy + (16 << 20)
+    let busy: u64 = working.iter().take(threads).sum();
+    source.size() + described + decoder + turned + trimmed + kept + converted + waiting + busy + (16 << 20)
+}
+
+/// Bytes that a print's metadata take: copied for the encoder, by it, and with a
+/// file that grows.
+fn attached(source: &Source<'_>, print: &PrintPlan<'_>) -> u64 {
+    let exif = source.exif.map_or(0, <[u8]>::len);
+    let kept = match print.output.metadata {
+        Metadata::None => 0,
+        Metadata::Copyright => exif,
+        Metadata::All => exif + source.xmp.as_ref().map_or(0, |xmp| xmp.len()),
+    };
+    let profile = if print.keeps_colour() { source.profile() } else { 0 };
+    5 * (kept as u64 + profile)
 }
 
 /// Bytes that decoding takes where only those rows are held that prints are

@@ -149,7 +149,12 @@ pub(crate) struct Plan<'r> {
     pub(crate) conversion: Option<Arc<Conversion<u8>>>,
     /// Bits that the decoder gives at most.
     pub(crate) depth: Depth,
-    /// Upper bound of the peak of memory, in bytes, the source included.
+    /// How many threads work: as many as may, and as the memory suffices for. What
+    /// is made and what is refused is decided for one.
+    pub(crate) threads: usize,
+    /// Upper bound of the peak of memory with one thread, in bytes, the source included.
+    pub(crate) least: u64,
+    /// The same with `threads`.
     pub(crate) memory: u64,
 }
 
@@ -176,22 +181,33 @@ impl<'r> Plan<'r> {
             _ => None,
         };
         let depth = prints.iter().map(|print| print.depth).max().unwrap_or(Depth::Eight);
-        let mut plan = Self { prints, route, flows: false, conversion, depth, memory: 0 };
+        let mut plan =
+            Self { prints, route, flows: false, conversion, depth, threads: 1, least: 0, memory: 0 };
         let can_flow = plan.can_flow(source);
         plan.flows = can_flow && planes::first_hand(&plan.planar_prints()).len() <= FLOWING;
-        plan.memory = memory(source, recipe, &plan, limits.threads);
-        if plan.memory > limits.memory && can_flow {
+        plan.least = memory(source, recipe, &plan, 1);
+        if plan.least > limits.memory && can_flow {
             // A picture that is hardly larger than its prints may take less as a whole.
             plan.flows = !plan.flows;
-            let other = memory(source, recipe, &plan, limits.threads);
-            plan.flows ^= other > plan.memory;
-            plan.memory = other.min(plan.memory);
+            let other = memory(source, recipe, &plan, 1);
+            plan.flows ^= other > plan.least;
+            plan.least = other.min(plan.least);
         }
-        if plan.memory > limits.memory {
+        if plan.least > limits.memory {
             plan.economise(source, recipe, limits);
         }
-        at_most(Limit::Memory, "the memory that its prints need", plan.memory, limits.memory, "bytes")?;
-        Ok(plan)
+        plan.affordable(source, recipe, limits)
+    }
+
+    /// The plan with its threads, if there is memory for one of them.
+    fn affordable(mut self, source: &Source<'_>, recipe: &Recipe, limits: &Limits) -> Result<Self, Error> {
+        at_most(Limit::Memory, "the memory that its prints need", self.least, limits.memory, "bytes")?;
+        (self.threads, self.memory) = (2..=limits.threads)
+            .rev()
+            .map(|threads| (threads, memory(source, recipe, &self, threads)))
+            .find(|&(_, memory)| memory <= limits.memory)
+            .unwrap_or((1, self.least));
+        Ok(self)
     }
 
     /// The prints as planes see them.
@@ -208,8 +224,11 @@ impl<'r> Plan<'r> {
             (Kind::Jpeg(header), Route::Planes(scale)) if self.flows => header.planes_memory(scale),
             _ => 0,
         };
-        let all = self.memory.saturating_add(planes);
-        if all > limits.memory { self.memory } else { all }
+        if self.least.saturating_add(planes) > limits.memory {
+            return self.memory;
+        }
+        // With fewer threads where these would take more than there may be.
+        self.memory.saturating_add(planes).min(limits.memory)
     }
 
     /// The picture that resampling reads: how many of the source's pixels are one of
@@ -277,8 +296,8 @@ impl<'r> Plan<'r> {
                 Route::Planes(_) => Route::Planes(scale),
                 Route::Pixels(_) => Route::Pixels(scale),
             };
-            self.memory = memory(source, recipe, self, limits.threads);
-            if self.memory <= limits.memory {
+            self.least = memory(source, recipe, self, 1);
+            if self.least <= limits.memory {
                 return;
             }
         }
@@ -304,9 +323,8 @@ impl<'r> Plan<'r> {
             .collect::<Result<Vec<_>, _>>()?;
         distinct_keys(&prints)?;
         let mut plan = Self { prints, conversion: self.conversion.clone(), ..*self };
-        plan.memory = memory(source, recipe, &plan, limits.threads);
-        at_most(Limit::Memory, "the memory that its prints need", plan.memory, limits.memory, "bytes")?;
-        Ok(plan)
+        plan.least = memory(source, recipe, &plan, 1);
+        plan.affordable(source, recipe, limits)
     }
 }
 

@@ -7,11 +7,12 @@ use crate::encode::Job;
 use crate::error::Limit;
 use crate::metadata::Attached;
 use crate::picture::Picture;
-use crate::plan::PrintPlan;
 use crate::plan::geometry::Size;
+use crate::plan::{Plan, PrintPlan};
 use crate::recipe::{Asset, Format, Recipe};
 use crate::source::{Source, at_most};
 use crate::{Error, Limits};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A print that has been handed over, without its bytes.
@@ -29,7 +30,8 @@ pub(super) struct Counter<'a> {
     pub(super) source_key: &'a str,
     pub(super) recipe: &'a Recipe,
     pub(super) limits: &'a Limits,
-    pub(super) threads: usize,
+    /// [`Plan::threads`] of the plan in force.
+    threads: AtomicUsize,
     sink: &'a (dyn Fn(Rendition) + Sync),
     stop: &'a (dyn Fn() -> bool + Sync),
     /// The source's profile, for prints that keep its colours.
@@ -43,8 +45,8 @@ impl<'a> Counter<'a> {
     pub(super) fn new(
         source: &'a Source<'a>,
         source_key: &'a str,
-        recipe: &'a Recipe,
-        limits: &'a Limits,
+        (recipe, limits): (&'a Recipe, &'a Limits),
+        plan: &Plan<'_>,
         sink: &'a (dyn Fn(Rendition) + Sync),
         stop: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
@@ -53,13 +55,23 @@ impl<'a> Counter<'a> {
             source_key,
             recipe,
             limits,
-            threads: limits.threads.max(1),
+            threads: AtomicUsize::new(plan.threads),
             sink,
             stop,
             profile: OnceLock::new(),
             made: Mutex::default(),
             small: Mutex::default(),
         }
+    }
+
+    /// How many threads work, the caller's included.
+    pub(super) fn threads(&self) -> usize {
+        self.threads.load(Ordering::Relaxed)
+    }
+
+    /// Goes on with as many as `threads`, for which the memory suffices.
+    pub(super) fn set_threads(&self, threads: usize) {
+        self.threads.store(threads, Ordering::Relaxed);
     }
 
     /// Refuses to go on once the time is over.
@@ -91,7 +103,7 @@ impl<'a> Counter<'a> {
 
     /// How the print is encoded.
     pub(super) fn job<'b>(&self, print: &PrintPlan<'b>, attached: &'b Attached) -> Job<'b> {
-        Job { output: print.output, attached, threads: self.threads }
+        Job { output: print.output, attached, threads: self.threads() }
     }
 
     /// The bytes of a watermark.

@@ -1,7 +1,6 @@
 //! The last steps of a print that has its size: bars, mosaic, operations, file.
 
 use super::counter::Counter;
-use crate::Error;
 use crate::colour::{Conversion, Model};
 use crate::decode::{self, Decoded};
 use crate::encode;
@@ -14,6 +13,7 @@ use crate::plan::geometry::{Rectangle, Size};
 use crate::quality;
 use crate::recipe::{Format, Length, Quality, Watermark};
 use crate::source::Source;
+use crate::{Error, Limits};
 use std::sync::Arc;
 
 /// Frames, pixelates, works on and encodes one print, scaled, turned and in the
@@ -110,7 +110,10 @@ fn watermarked<S: Sample>(
 
 /// A whole picture in sRGB, upright, with 8 bits a sample.
 fn decoded(bytes: &[u8], counter: &Counter<'_>) -> Result<Picture, Error> {
-    let source = Source::read(bytes, counter.limits)?;
+    // Made by us or supplied with the recipe, and counted in the plan: the limits
+    // of pictures that arrive are none of theirs.
+    let limits = Limits { input_bytes: u64::MAX, pixels: u64::MAX, side: u32::MAX, ..*counter.limits };
+    let source = Source::read(bytes, &limits)?;
     let Decoded { picture, colour } = decode::still(&source, Scale::Full, Depth::Eight)?;
     let mut picture = picture.into_eight();
     if let Some(conversion) = Conversion::to_srgb(&colour, Model::of(picture.layout)) {

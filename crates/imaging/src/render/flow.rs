@@ -61,11 +61,14 @@ pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Resul
                 let conversion = Conversion::to_srgb(&colour, Model::of(source.layout));
                 *(if keeps { &mut late } else { &mut flow.conversion }) = conversion;
             }
-            Coming::Rows(samples) => flow.take(samples),
+            Coming::Rows(samples) => {
+                counter.in_time()?;
+                flow.take(samples);
+            }
         }
         Ok(())
     };
-    if counter.threads <= 1 {
+    if counter.threads() <= 1 {
         decode::rows(source, scale, &mut take)?;
     } else {
         let (full, filled) = sync_channel(UNDERWAY);
@@ -226,7 +229,7 @@ mod tests {
         assert!(plan.flows && matches!(plan.route, Route::Pixels(_)));
         let made = Mutex::new(Vec::new());
         let sink = |rendition| made.lock().unwrap().push(rendition);
-        let counter = Counter::new(&source, "a.png", recipe, &limits, &sink, &|| false);
+        let counter = Counter::new(&source, "a.png", (recipe, &limits), &plan, &sink, &|| false);
         if flows { run(&counter, &plan, scale) } else { pixels::run(&counter, &plan, scale) }.unwrap();
         let mut made = made.into_inner().unwrap();
         made.sort_by_key(|rendition| rendition.output);

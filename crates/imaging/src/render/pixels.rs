@@ -27,7 +27,7 @@ pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Resul
         each!(picture, picture => stills(counter, plan, picture, scale, &colour))?;
     }
     let moving: Vec<&PrintPlan<'_>> = plan.prints.iter().filter(|print| print.is_animated()).collect();
-    for_each(counter.threads, moving, |print| animated::print(counter, print))
+    for_each(counter.threads(), moving, |print| animated::print(counter, print))
 }
 
 fn stills<S: Sample + Convertible>(
@@ -52,6 +52,7 @@ fn stills<S: Sample + Convertible>(
         Some((views, settled)) => (&**views, settled),
         None => (&[][..], plan),
     };
+    counter.set_threads(plan.threads);
     let drawing = decode::is_drawing(source).then_some(source);
     let jobs = scale_all(&base, views, plan, drawing)?;
     drop(base);
@@ -64,7 +65,7 @@ pub(super) fn finish_all<S: Sample + Convertible>(
     jobs: Vec<Job<'_, '_, S>>,
     conversion: Option<&Conversion<S>>,
 ) -> Result<(), Error> {
-    for_each(counter.threads, jobs, |Job { print, picture }| {
+    for_each(counter.threads(), jobs, |Job { print, picture }| {
         let mut picture = picture;
         if !print.keeps_colour()
             && let Some(conversion) = conversion

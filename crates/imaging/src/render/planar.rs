@@ -37,7 +37,7 @@ pub(super) fn run(
     header: &Header<'_>,
     scale: Scale,
 ) -> Result<(), Error> {
-    let planes = jpeg::decode_planes(counter.source.bytes, header, scale, counter.threads, BUFFER.take())?;
+    let planes = jpeg::decode_planes(counter.source.bytes, header, scale, counter.threads(), BUFFER.take())?;
     of_whole(counter, plan, scale, planes)
 }
 
@@ -57,7 +57,7 @@ pub(super) fn streamed(
     let done = |index: usize, planes: &Planes| turned(counter, &plan.prints[index], planes, conversion);
     let Some(scan) = jpeg::Scan::read(source.bytes, header) else { return Ok(false) };
     let in_time = || counter.in_time();
-    stream_prints(&scan, decoded(source, scale), &listed, counter.threads, (&in_time, &done))
+    stream_prints(&scan, decoded(source, scale), &listed, counter.threads(), (&in_time, &done))
 }
 
 /// The same for a picture that is there, sound or not.
@@ -72,10 +72,13 @@ pub(super) fn flow(
     }
     let source = counter.source;
     // Damage that libjpeg may call harmless, but for which it holds all planes.
-    let rows = plan.memory.saturating_add(header.planes_memory(scale));
-    if rows > counter.limits.memory {
+    let planes = header.planes_memory(scale);
+    if plan.least.saturating_add(planes) > counter.limits.memory {
         let detail = "its entropy-coded data are damaged, and it is too large to be held while libjpeg judges them; save it anew or raise limits.memory";
         return Err(Error::Malformed { format: "JPEG", detail: detail.into() });
+    }
+    if plan.memory.saturating_add(planes) > counter.limits.memory {
+        counter.set_threads(1);
     }
     let planes = jpeg::decode_by_libjpeg(source.bytes, header, scale, BUFFER.take())?;
     of_whole(counter, plan, scale, planes)
@@ -115,12 +118,13 @@ fn prints(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale, planes: &Planes)
     let full = (source.stored.width, source.stored.height);
     let settled = settled(counter, plan, planes, scale, conversion)?;
     let plan = settled.as_ref().unwrap_or(plan);
+    counter.set_threads(counter.threads().min(plan.threads));
     let each = plan.prints.iter().zip(plan.planar_prints());
     let (mosaics, resized): (Vec<_>, Vec<_>) =
         each.partition(|(print, _)| print.is_whole_mosaic(source.seen()));
     let mosaics: Vec<&PrintPlan<'_>> = mosaics.into_iter().map(|(print, _)| print).collect();
     let (resized, listed): (Vec<&PrintPlan<'_>>, Vec<Print>) = resized.into_iter().unzip();
-    make_prints(planes, decoded(source, scale), &listed, counter.threads, &|index, planes| {
+    make_prints(planes, decoded(source, scale), &listed, counter.threads(), &|index, planes| {
         turned(counter, resized[index], planes, conversion)
     })?;
 
@@ -134,7 +138,7 @@ fn prints(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale, planes: &Planes)
     let planes = averaged.as_ref().unwrap_or(planes);
     let converted = conversion.map(|conversion| converted(planes, conversion)).transpose()?;
     let planes = converted.as_ref().unwrap_or(planes);
-    for_each(counter.threads, mosaics, |print| {
+    for_each(counter.threads(), mosaics, |print| {
         let Some(grid) = print.grid() else { return Ok(()) };
         let mosaic = Mosaic::from_planes(planes, full, coarse, source.orientation, grid);
         finish::finish_mosaic(counter, print, mosaic)
@@ -259,13 +263,13 @@ fn encoded(
             jpeg::encode_planes(planes, settings, encode::segments(&attached)).map(Some)
         }
         Format::Webp => {
-            let settings = encode::webp::Settings::of(quality, print.output, counter.threads);
+            let settings = encode::webp::Settings::of(quality, print.output, counter.threads());
             encode::webp::encode_planes(&to_webp_yuv420(planes)?, settings, &attached).map(Some)
         }
         #[cfg(feature = "avif")]
         Format::Avif => {
             let settings =
-                encode::avif::Settings::of(quality, print.output.effort, &attached, counter.threads);
+                encode::avif::Settings::of(quality, print.output.effort, &attached, counter.threads());
             encode::avif::encode_planes(planes, &settings).map(Some)
         }
         _ => Ok(None),

@@ -104,7 +104,18 @@ impl<'a> Source<'a> {
         at_most(Limit::Side, "the longer side", u64::from(width.max(height)), limits.side.into(), "pixels")?;
         at_most(Limit::Pixels, "the picture", source.stored.pixels(), limits.pixels, "pixels")?;
         at_most(Limit::Frames, "the animation", source.frames.into(), limits.frames.into(), "frames")?;
+        at_most(Limit::Memory, "its colour profile", source.profile(), LARGEST_PROFILE as u64, "bytes")?;
         Ok(source)
+    }
+
+    /// Bytes of its colour profile, at most.
+    pub(crate) fn profile(&self) -> u64 {
+        match &self.colour {
+            ColourSpace::Icc(profile) => profile.len() as u64,
+            ColourSpace::InFile { most } => *most,
+            // Made for prints that keep it.
+            ColourSpace::Srgb | ColourSpace::Cicp { .. } | ColourSpace::Gamma { .. } => 4 << 10,
+        }
     }
 
     /// The size of the file in bytes, those counted that are still coming.
@@ -144,6 +155,9 @@ impl<'a> Source<'a> {
         Header { format: self.format(), width, height, frames: self.frames, gain_map }
     }
 }
+
+/// The largest colour profile that is read. Those of printers have 2 MB.
+pub(crate) const LARGEST_PROFILE: usize = 4 << 20;
 
 /// What is said of a picture in a format that is not [`Format::in_build`].
 fn left_out(format: Format) -> Error {

@@ -4,7 +4,7 @@
 //! IDAT: an eXIf chunk may follow the pixels, and nothing may be decompressed
 //! before the size is known to be within the limits.
 
-use super::{Kind, Source, turned_by};
+use super::{Kind, LARGEST_PROFILE, Source, turned_by};
 use crate::Error;
 use crate::colour::{Chromaticities, ColourSpace};
 use crate::picture::{Depth, Layout};
@@ -33,8 +33,8 @@ impl PngHeader {
     }
 }
 
-/// An ICC profile larger than this is not one.
-pub(crate) const LARGEST_PROFILE: usize = 4 << 20;
+/// Deflate makes at most as many bytes of one (RFC 1951).
+const MOST_OF_ONE: u64 = 1032;
 
 pub(crate) fn malformed(detail: impl Into<String>) -> Error {
     Error::Malformed { format: "PNG", detail: detail.into() }
@@ -92,7 +92,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Source<'_>, Error> {
             b"tRNS" => source.layout = Layout::Rgba,
             b"eXIf" => source.exif = Some(data),
             b"iTXt" if source.xmp.is_none() => source.xmp = xmp(data).map(Cow::Borrowed),
-            b"iCCP" => colour.iccp = true,
+            b"iCCP" => colour.iccp = Some(data.len() as u64),
             b"sRGB" => colour.srgb = true,
             b"cICP" => colour.cicp = data.first_chunk::<4>().copied(),
             b"gAMA" => colour.gamma = data.first_chunk::<4>().map(|b| u32::from_be_bytes(*b)),
@@ -140,7 +140,8 @@ impl Animation {
 #[derive(Default)]
 struct Colour {
     cicp: Option<[u8; 4]>,
-    iccp: bool,
+    /// Bytes of the packed profile, its name included.
+    iccp: Option<u64>,
     srgb: bool,
     gamma: Option<u32>,
     chromaticities: Option<Chromaticities>,
@@ -151,8 +152,9 @@ impl Colour {
         if let Some([primaries, transfer, _, _]) = self.cicp {
             return ColourSpace::Cicp { primaries, transfer };
         }
-        if self.iccp {
-            return ColourSpace::InFile;
+        if let Some(packed) = self.iccp {
+            let most = packed.saturating_mul(MOST_OF_ONE).min(LARGEST_PROFILE as u64);
+            return ColourSpace::InFile { most };
         }
         match (self.srgb, self.gamma) {
             (false, Some(gamma)) if gamma > 0 => ColourSpace::Gamma {

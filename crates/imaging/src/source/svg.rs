@@ -20,6 +20,8 @@ use resvg::usvg::Tree;
 /// A drawing that has been interpreted.
 pub(crate) struct SvgHeader {
     pub(crate) tree: Box<Tree>,
+    /// Bytes of the pictures inside, which the tree holds.
+    pub(crate) embedded: u64,
 }
 
 pub(crate) fn malformed(detail: impl Into<String>) -> Error {
@@ -46,7 +48,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
     let stored = Size::new(side(width)?, side(height)?);
     // What the pictures inside may have, all together, follows from the limit.
     at_most(Limit::Pixels, "the picture", stored.pixels(), limits.pixels, "pixels")?;
-    let tree = drawing::interpret(&text, limits)?;
+    let header = drawing::interpret(&text, limits)?;
     Ok(Source {
         bytes,
         stored,
@@ -57,6 +59,6 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
         colour: ColourSpace::Srgb,
         exif: None,
         xmp: None,
-        kind: Kind::Svg(SvgHeader { tree: Box::new(tree) }),
+        kind: Kind::Svg(header),
     })
 }

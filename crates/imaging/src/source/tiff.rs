@@ -25,6 +25,10 @@ pub(crate) enum Compression {
     Jpeg,
 }
 
+/// The longest JPEG tables, which are read again for each strip or tile. Four of
+/// both kinds take less than 3 KiB.
+const MOST_TABLES: usize = 1 << 16;
+
 /// What the colour samples of a pixel mean.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Photometric {
@@ -314,6 +318,9 @@ fn header<'a>(file: &File<'a>, page: &Directory<'a>, size: Size) -> Result<TiffH
         palette: page.field(COLOR_MAP),
         jpeg_tables: page.bytes(JPEG_TABLES),
     };
+    if header.jpeg_tables.is_some_and(|tables| tables.len() > MOST_TABLES) {
+        return Err(unsupported(format!("JPEG tables of more than {MOST_TABLES} bytes")));
+    }
     chunks_are_there(file, &header, size)?;
     Ok(header)
 }
@@ -488,6 +495,25 @@ mod tests {
             }
         }
         assert!(read(&page(&GREY, &[0; 4]), &Limits::default()).is_ok());
+    }
+
+    /// Every strip and tile is put together with them.
+    #[test]
+    fn jpeg_tables_of_more_than_tables_take_are_refused() {
+        let with = |length: u32| {
+            let mut fields = GREY.to_vec();
+            fields.extend([(COMPRESSION, 7), (JPEG_TABLES, 8)]);
+            let mut bytes = page(&fields, &vec![0; 1 << 17]);
+            let entry = bytes.chunks(2).position(|two| two == JPEG_TABLES.to_le_bytes()).unwrap() * 2;
+            bytes[entry + 2] = 7;
+            bytes[entry + 4..entry + 8].copy_from_slice(&length.to_le_bytes());
+            read(&bytes, &Limits::default()).map(|source| source.stored)
+        };
+        assert!(with(1 << 16).is_ok());
+        match with((1 << 16) + 1) {
+            Err(Error::Unsupported { feature, .. }) => assert!(feature.contains("tables"), "{feature}"),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use crate::corpus;
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
-use minilab_imaging::{Error, Limit, Limits, Recipe, inspect, render};
+use minilab_imaging::{Error, Limit, Limits, Recipe, inspect, predict, render};
 use std::io::Write;
 
 fn attempt(bytes: &[u8], recipe: &Recipe, limits: &Limits) -> Result<(), Error> {
@@ -244,6 +244,119 @@ fn a_profile_that_inflates_to_gigabytes_is_stopped() {
         Ok(()) | Err(Error::OverLimit { .. } | Error::Malformed { .. }) => {}
         Err(other) => panic!("{other}"),
     }
+}
+
+/// A WebP of one pixel with a profile of `length` bytes.
+fn webp_with_profile(length: usize) -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], data: &[u8]| {
+        let mut out = kind.to_vec();
+        out.extend((data.len() as u32).to_le_bytes());
+        out.extend(data);
+        out.resize(out.len().next_multiple_of(2), 0);
+        out
+    };
+    let extended = chunk(b"VP8X", &[0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let payload = [extended, chunk(b"ICCP", &vec![0; length]), webp(1, 1)[12..].to_vec()].concat();
+    let mut out = b"RIFF".to_vec();
+    out.extend((payload.len() as u32 + 4).to_le_bytes());
+    out.extend(b"WEBP");
+    out.extend(payload);
+    out
+}
+
+#[test]
+fn a_profile_larger_than_any_is_refused_in_every_format() {
+    let read = |length| inspect(&webp_with_profile(length), &Limits::default());
+    assert!(read(4 << 20).is_ok());
+    match read((4 << 20) + 1) {
+        Err(error @ Error::OverLimit { which: Limit::Memory, .. }) => {
+            assert!(error.to_string().contains("profile"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Each `use` of a picture decodes and keeps it anew.
+#[test]
+fn pictures_inside_a_drawing_are_counted_as_often_as_they_are_used() {
+    let junk = vec![7; 1 << 20];
+    let inside = png(8, 8, 8, &[(b"juNk", junk), (b"IDAT", zlib(&[0; 72]))]);
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let base64: String = inside
+        .chunks(3)
+        .flat_map(|three| {
+            let bits = three.iter().fold(0_u32, |bits, &byte| bits << 8 | u32::from(byte))
+                << (8 * (3 - three.len()));
+            let letter = move |at: usize| alphabet[(bits >> (18 - 6 * at)) as usize & 63] as char;
+            (0..4).map(move |at| if at <= three.len() { letter(at) } else { '=' })
+        })
+        .collect();
+    let drawing = |uses: usize| {
+        let picture = format!("<image id='p' width='8' height='8' href='data:image/png;base64,{base64}'/>");
+        let uses = "<use href='#p' x='9'/>".repeat(uses);
+        format!("<svg xmlns='http://www.w3.org/2000/svg' width='99' height='9'>{picture}{uses}</svg>")
+            .into_bytes()
+    };
+    let needed = |uses| predict(&drawing(uses), "a.svg", &small_print(), &Limits::default());
+    let more = needed(20).unwrap() - needed(0).unwrap();
+    assert!(more > 20 << 20, "{more}");
+    match needed(60) {
+        Err(Error::Unsupported { feature, .. }) => assert!(feature.contains("pictures inside"), "{feature}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_frame_that_is_shown_for_ever_is_shown_for_hours() {
+    let control = |number: u8| {
+        let mut data = vec![0, 0, 0, number, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0];
+        // 65,535 seconds.
+        data.extend([0xff, 0xff, 0, 1, 0, 0]);
+        data
+    };
+    let pixels = |ink: u8| zlib(&[0, ink, ink, ink, ink, ink, ink, ink, ink].repeat(8));
+    let second = [&[0, 0, 0, 2][..], &pixels(200)].concat();
+    let bytes = png(
+        8,
+        8,
+        8,
+        &[
+            (b"acTL", vec![0, 0, 0, 2, 0, 0, 0, 0]),
+            (b"fcTL", control(0)),
+            (b"IDAT", pixels(9)),
+            (b"fcTL", control(1)),
+            (b"fdAT", second),
+        ],
+    );
+    for format in ["webp", "gif", "png"] {
+        let output = format!("[[output]]\nkey = \"{{key}}\"\nformat = \"{format}\"\n");
+        let recipe = Recipe::parse(&(corpus::head() + &output)).unwrap();
+        let frames = std::sync::Mutex::new(0);
+        render(&bytes, "a.png", &recipe, &Limits::default(), &|print| *frames.lock().unwrap() = print.frames)
+            .unwrap_or_else(|error| panic!("{format}: {error}"));
+        assert_eq!(frames.into_inner().unwrap(), 2, "{format}");
+    }
+}
+
+/// What is tried for `quality = "auto"` is no picture that arrives.
+#[test]
+fn the_limits_of_files_are_not_those_of_tries() {
+    let output = |fields: &str| {
+        let output = format!("[[output]]\nkey = \"{{key}}\"\nformat = \"jpeg\"\n{fields}\n");
+        Recipe::parse(&(corpus::head() + &output)).unwrap()
+    };
+    let mut random = Random(7);
+    let rows: Vec<u8> = (0..200)
+        .flat_map(|_| (0..201).map(|x| if x == 0 { 0 } else { random.below(256) as u8 }).collect::<Vec<_>>())
+        .collect();
+    let noise = png(200, 200, 8, &[(b"IDAT", zlib(&rows))]);
+    let small = std::sync::Mutex::new(Vec::new());
+    let keep = |print: minilab_imaging::Rendition| *small.lock().unwrap() = print.bytes;
+    render(&noise, "a.png", &output("quality = 20"), &Limits::default(), &keep).unwrap();
+    let small = small.into_inner().unwrap();
+    let limits = Limits { input_bytes: small.len() as u64, pixels: 40_000, side: 400, ..Limits::default() };
+    let recipe = output("quality = \"auto\"\ntarget = 95\nresize = { width = 400 }");
+    render(&small, "a.jpg", &recipe, &limits, &|print| assert!(print.bytes.len() > small.len())).unwrap();
 }
 
 #[test]

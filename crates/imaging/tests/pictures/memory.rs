@@ -217,6 +217,9 @@ fn no_job_takes_more_memory_than_was_predicted() {
         "format = \"webp\"\nquality = 89",
         "format = \"webp\"\nquality = 100",
         "format = \"webp\"\nlossless = true",
+        "format = \"webp\"\nquality = 89\neffort = 9",
+        "format = \"webp\"\nquality = 100\neffort = 9\nlossless = true",
+        "format = \"webp\"\neffort = 5\nlossless = true",
         "format = \"avif\"\nquality = 89\neffort = 0",
         "format = \"avif\"\nquality = 100\neffort = 0",
         "format = \"jxl\"\nlossless = true\neffort = 0",
@@ -235,8 +238,9 @@ fn no_job_takes_more_memory_than_was_predicted() {
     let jobs = pictures
         .iter()
         .flat_map(|picture| {
-            // Of the five JPEGs two do for what takes the longest.
-            let another = ["Oto", "Picos", "dogs"].iter().any(|start| {
+            // Of the five JPEGs two do for what takes the longest, and of three
+            // formats without compression one.
+            let another = ["Oto", "Picos", "dogs", "made.qoi", "made.tif"].iter().any(|start| {
                 picture.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
             });
             let long = |name: &str| name == "formats" || name == "operations";
@@ -256,7 +260,10 @@ fn no_job_takes_more_memory_than_was_predicted() {
             let line =
                 format!("{name} {recipe_name}: predicted {} MiB, peak {} MiB", predicted >> 20, peak >> 20);
             println!("{line}");
-            if peak > predicted {
+            // Half of what is set aside for tables and stacks hides nothing that grows
+            // with the picture.
+            let spare = if recipe_name.starts_with("format") { 8 << 20 } else { 0 };
+            if peak + spare > predicted {
                 over.lock().unwrap().push(line);
             }
         }
@@ -268,6 +275,75 @@ fn no_job_takes_more_memory_than_was_predicted() {
     let over = over.into_inner().unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     assert!(over.is_empty(), "{over:#?}");
+}
+
+/// Long EXIF that every print carries, and luma by way of RGB.
+#[test]
+fn metadata_and_odd_grey_take_no_more_memory_than_was_predicted() {
+    let folder = std::env::temp_dir().join(format!("minilab-described-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut exif = b"II*\0\x08\0\0\0\0\0\0\0\0\0".to_vec();
+    exif.resize(24 << 20, 7);
+    let plain = print(&rgba_png(&noise(64 * 64 * 4), 64), "format = \"webp\"\nlossless = true");
+    let length = |length: usize| (length as u32).to_le_bytes();
+    let extended = [&b"VP8X"[..], &length(10), &[0x18, 0, 0, 0, 63, 0, 0, 63, 0, 0]].concat();
+    let described = [&extended, &plain[12..], b"EXIF", &length(exif.len()), &exif].concat();
+    let described = [b"RIFF", &length(described.len() + 4)[..], b"WEBP", &described].concat();
+    let mut grey = Vec::new();
+    let mut encoder = png::Encoder::new(&mut grey, 6000, 6000);
+    encoder.set_color(png::ColorType::Grayscale);
+    encoder.write_header().unwrap().write_image_data(&vec![200; 6000 * 6000]).unwrap();
+    let grey = print(&grey, "format = \"jpeg\"");
+    let output = |key: &str, fields: &str| format!("[[output]]\nkey = \"{key}-{{key}}\"\n{fields}\n");
+    let kept = ["webp", "png", "avif"]
+        .map(|format| output(format, &format!("format = \"{format}\"\neffort = 0\nmetadata = \"all\"")));
+    let crop =
+        "crop = { left = 0, top = 0, width = 200, height = 200 }\nresize = { width = 180, linear = true }";
+    for (name, bytes, outputs) in
+        [("described.webp", described, kept.concat()), ("grey.jpg", grey, output("p", crop))]
+    {
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let (predicted, peak) = peaks(&path, &(head() + &outputs));
+        println!("{name}: predicted {} MiB, peak {} MiB", predicted >> 20, peak >> 20);
+        assert!(peak <= predicted, "{name}: predicted {predicted}, peak {peak}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Where the memory is short, fewer threads work: nothing else is made, and nothing
+/// is refused, for there being more of them.
+#[test]
+fn a_tight_memory_decides_the_same_whatever_the_threads() {
+    let picture = rgba_png(&noise(1300 * 900 * 4), 1300);
+    let fields = "format = \"png\"\neffort = 0\nresize = { width = 640 }";
+    let outputs = ["a", "b"].map(|key| format!("[[output]]\nkey = \"{key}-{{key}}\"\n{fields}\n"));
+    let recipe = Recipe::parse(&(head() + &outputs.concat())).unwrap();
+    let made = |memory: u64, threads: usize| {
+        let limits = Limits { memory, threads, ..recipe.limits };
+        let prints = Mutex::new(Vec::new());
+        let summary = render(&picture, "x", &recipe, &limits, &|print| {
+            prints.lock().unwrap().push((print.output, print.bytes));
+        })
+        .ok()?;
+        assert!(summary.predicted_memory <= memory);
+        let mut prints = prints.into_inner().unwrap();
+        prints.sort();
+        Some((summary.predicted_memory, prints))
+    };
+    let (one, _) = made(1 << 30, 1).unwrap();
+    let (two, _) = made(1 << 30, 2).unwrap();
+    assert!(two > one + (2 << 20), "{one} {two}");
+    let step = 1 << 20;
+    let mut seen = std::collections::BTreeSet::new();
+    for memory in (one - 8 * step..two + 2 * step).step_by(step as usize) {
+        let single = made(memory, 1).map(|(_, prints)| prints);
+        let several = made(memory, 3).map(|(_, prints)| prints);
+        assert!(single == several, "with {memory} bytes");
+        seen.insert(single);
+    }
+    // A whole decode and half a one, or none.
+    assert!(seen.len() > 1);
 }
 
 #[test]

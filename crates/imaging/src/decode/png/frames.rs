@@ -7,8 +7,9 @@ use super::refused;
 use crate::Error;
 use crate::colour::ColourSpace;
 use crate::picture::{Layout, Picture};
+use crate::source::LARGEST_PROFILE;
 use crate::source::Source;
-use crate::source::png::{LARGEST_PROFILE, PngHeader, malformed};
+use crate::source::png::{PngHeader, malformed};
 use png::{BlendOp, ColorType, DisposeOp, FrameControl, Reader, Transformations};
 use std::borrow::Cow;
 use std::io::Cursor;
@@ -66,8 +67,8 @@ impl<'a> Frames<'a> {
 
     pub(crate) fn colour<'s>(&'s self, source: &'s Source<'_>) -> ColourSpace<'s> {
         match (&source.colour, &self.reader.info().icc_profile) {
-            (ColourSpace::InFile, Some(icc)) => ColourSpace::Icc(Cow::Borrowed(icc)),
-            (ColourSpace::InFile, None) => ColourSpace::Srgb,
+            (ColourSpace::InFile { .. }, Some(icc)) => ColourSpace::Icc(Cow::Borrowed(icc)),
+            (ColourSpace::InFile { .. }, None) => ColourSpace::Srgb,
             (space, _) => space.clone(),
         }
     }

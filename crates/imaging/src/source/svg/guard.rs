@@ -12,6 +12,9 @@ use std::collections::HashMap;
 const NODES: u32 = 200_000;
 /// Elements once every reference is followed.
 const EXPANDED: u64 = 500_000;
+/// Bytes of the pictures inside once every reference is followed: each is decoded
+/// and kept for itself.
+const EMBEDDED: u64 = 64 << 20;
 /// Elements within one another, references followed: each is some calls deep.
 const DEPTH: u32 = 100;
 /// Bytes that entities may grow to.
@@ -83,11 +86,21 @@ fn references_stay_inside(node: &Node<'_, '_>) -> Result<(), Error> {
     Ok(())
 }
 
+/// What an element becomes with everything that it refers to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cost {
+    elements: u64,
+    /// Bytes of the pictures inside.
+    embedded: u64,
+    /// Elements that lie within one another.
+    depth: u32,
+}
+
 /// What elements cost with everything that they refer to.
 struct Expansion<'d, 'i> {
     named: HashMap<&'d str, Node<'d, 'i>>,
-    /// Elements and depth; `None` while an element is being counted.
-    known: HashMap<NodeId, Option<(u64, u32)>>,
+    /// `None` while an element is being counted.
+    known: HashMap<NodeId, Option<Cost>>,
     /// The most that a mark on the corner of a path can cost.
     markers: u64,
     styled: bool,
@@ -106,25 +119,25 @@ impl<'d, 'i> Expansion<'d, 'i> {
         Self { named, known: HashMap::new(), markers, styled }
     }
 
-    /// Elements that `node` becomes, and how deep they lie within one another.
     /// A circle of references ends where it closes, as it does for the painter.
-    fn of(&mut self, node: Node<'d, 'i>, depth: u32) -> Result<(u64, u32), Error> {
+    fn of(&mut self, node: Node<'d, 'i>, depth: u32) -> Result<Cost, Error> {
         if depth > DEPTH {
             return Err(unsupported(format!("elements more than {DEPTH} deep within one another")));
         }
         match self.known.get(&node.id()) {
             Some(Some(known)) => return Ok(*known),
-            Some(None) => return Ok((0, 0)),
+            Some(None) => return Ok(Cost::default()),
             None => {}
         }
         self.known.insert(node.id(), None);
         // A text becomes a shape for each letter.
-        let mut count = 1 + node.text().map_or(0, |text| text.len() as u64 / 4);
-        let mut deepest = 0;
+        let elements = 1 + node.text().map_or(0, |text| text.len() as u64 / 4);
+        let data = href(&node).filter(|href| href.starts_with("data:"));
+        let mut all = Cost { elements, embedded: data.map_or(0, |data| data.len() as u64), depth: 0 };
         if self.markers > 0 && (self.styled || marked(node)) {
             let corners =
                 ["d", "points"].iter().filter_map(|a| node.attribute(*a)).map(|v| v.len() as u64 / 2);
-            count += self.markers.saturating_mul(corners.sum());
+            all.elements += self.markers.saturating_mul(corners.sum());
         }
         let targets: Vec<Node<'d, 'i>> = node
             .attributes()
@@ -132,20 +145,26 @@ impl<'d, 'i> Expansion<'d, 'i> {
             .filter_map(|id| self.named.get(id).copied())
             .collect();
         for next in node.children().filter(Node::is_element).chain(targets) {
-            let (more, deeper) = self.of(next, depth + 1)?;
-            count = count.saturating_add(more);
-            deepest = deepest.max(deeper + 1);
+            let more = self.of(next, depth + 1)?;
+            all.elements = all.elements.saturating_add(more.elements);
+            all.embedded = all.embedded.saturating_add(more.embedded);
+            all.depth = all.depth.max(more.depth + 1);
         }
-        if count > EXPANDED {
+        if all.embedded > EMBEDDED {
+            return Err(unsupported(format!(
+                "more than {EMBEDDED} bytes of pictures inside once its references are followed"
+            )));
+        }
+        if all.elements > EXPANDED {
             return Err(unsupported(format!(
                 "more than {EXPANDED} elements once its references are followed"
             )));
         }
-        if depth + deepest > DEPTH {
+        if depth + all.depth > DEPTH {
             return Err(unsupported(format!("elements more than {DEPTH} deep within one another")));
         }
-        self.known.insert(node.id(), Some((count, deepest)));
-        Ok((count, deepest))
+        self.known.insert(node.id(), Some(all));
+        Ok(all)
     }
 }
 
@@ -280,9 +299,13 @@ mod tests {
             "<g/>".repeat(90),
             "L1 1".repeat(9000)
         );
+        // 64 KiB, once and 1,100 times.
+        let picture = format!("<image id='p' href='data:image/png;base64,{}'/>", "A".repeat(1 << 16));
+        assert!(checked(&drawing("", &picture)).is_ok());
         let lol = "<!DOCTYPE svg [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;'>]>".to_owned();
         for (inside, words) in [
-            (drawing("", &uses(6)), "once its references"),
+            (drawing("", &uses(6)), "elements once its references"),
+            (drawing("", &(picture + &"<use href='#p'/>".repeat(1100))), "pictures inside once"),
             (drawing("", &nested(5000)), "deep within"),
             (drawing("", &path), "once its references"),
             (lol + &drawing("", &"&b;".repeat(9000)), "entities"),
