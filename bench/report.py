@@ -12,7 +12,7 @@ SCORES = (
     "Pillow's own resize, so that Pillow's PNG is identical to it. The peers' AVIFs have the quality whose score comes "
     "nearest to ours. The pictures of 24, 50 and 100 megapixels are the photograph enlarged, baseline, quality 90.\n"
 )
-# The jobs of which the README shows every peer; of the others it shows sharp as documented.
+# The jobs of which the README shows every peer; of the others it shows sharp as documented and the best peer.
 SHOWN_WHOLE = ("widths", "cells")
 
 NEVER_BY_HAND = "<!-- Written by bench/run.py from bench/results. Changes made by hand are lost. -->"
@@ -154,8 +154,12 @@ def losses(results: dict) -> list[str]:
             if row is ours:
                 continue
             for key, word in words.items():
-                if key in row and _value(row, key) < _value(ours, key):
-                    found.append(f"{job}, {word}: {row['name']} needs {_value(row, key) / _value(ours, key):.2f} of ours")
+                if key not in row:
+                    continue
+                # What would be printed as 1.00 is a tie.
+                ratio = f"{_value(row, key) / _value(ours, key):.2f}"
+                if float(ratio) < 1:
+                    found.append(f"{job}, {word}: {row['name']} needs {ratio} of ours")
             for key, word, slack in (("score", "score", 0.1), ("psnr_db", "PSNR", 0.1), ("ssim", "SSIM", 0.001)):
                 if key in row and key in ours and row[key] > ours[key] + slack:
                     found.append(f"{job}, {word}: {row['name']} reaches {row[key]}, ours {ours[key]}")
@@ -254,15 +258,18 @@ README = ("<!-- bench:begin -->\n", "<!-- bench:end -->")
 
 
 def summary(results: dict) -> str:
-    """The README's table: each job's wall time beside a few peers. A peer whose
-    files are not equally good is marked, as on the page."""
+    """The README's table: each job's wall time beside a few peers, the best of those
+    whose files are equally good among them. One whose files are not is marked, as on
+    the page."""
     lines = []
     for job, rows in ((job, results["jobs"][job]) for job in JOBS if job in results["jobs"]):
         title = JOBS[job].title
         ours = _ours(rows)
         lines.append([title, f"**{ours['wall_ms']['median']:.0f} ms**, {_megabytes(ours['peak_bytes'])} MB", "", ""])
+        best = _rival(BEST, ours, rows)
         for row in rows:
-            if row is ours or row["name"].startswith("OpenCV") or (job not in SHOWN_WHOLE and row["name"] != "sharp"):
+            whole = job in SHOWN_WHOLE and not row["name"].startswith("OpenCV")
+            if row is ours or not (whole or row is best or row["name"] == "sharp"):
                 continue
             ratio = ours["wall_ms"]["median"] / row["wall_ms"]["median"]
             mark = " \\*" if quality.inequality(ours, row) else ""

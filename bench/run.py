@@ -5,7 +5,9 @@
 Every contender of a job is one warm process that waits for its turn; the turns
 go round, each time starting with another, so that whatever else the machine
 does falls on all of them. Peak memory is taken from fresh processes that do
-the job once. Writes bench/results/DATE-MACHINE.json and docs/benchmarks.md.
+the job once. Writes bench/results/DATE-MACHINE.json, docs/benchmarks.md and its
+plots, and the README's table; `--from FILE` writes the last three of results that
+are there.
 """
 
 import argparse
@@ -228,6 +230,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def write_pages(results: dict) -> None:
+    (ROOT / "docs" / "benchmarks.md").write_text(report.page(results))
+    plots = ROOT / "docs" / "benchmarks"
+    plots.mkdir(exist_ok=True)
+    for old in plots.glob("*.svg"):
+        old.unlink()
+    for name, drawing in report.drawings(results).items():
+        (plots / name).write_text(drawing)
+    readme = ROOT / "README.md"
+    readme.write_text(report.with_summary(readme.read_text(), results))
+
+
 def main() -> int:
     every = [*JOBS, COLD_START]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -237,9 +251,13 @@ def main() -> int:
     parser.add_argument("--jobs", nargs="*", choices=every, default=every)
     parser.add_argument("--peers-only", action="store_true", help="leave minilab out: checks the harness; writes no table")
     parser.add_argument("--dry", action="store_true", help="print the table and write no file")
+    parser.add_argument("--from", dest="results", type=Path, metavar="FILE", help="measure nothing: write the pages of these results")
     arguments = parser.parse_args()
     if arguments.runs < 7:
         parser.error("--runs must be at least 7: a median of fewer says little")
+    if arguments.results:
+        write_pages(json.loads(arguments.results.read_text()))
+        return 0
 
     job_program, bootstrap = arguments.target / "examples" / "bench_job", arguments.target / "bootstrap"
     if not arguments.peers_only:
@@ -276,23 +294,14 @@ def main() -> int:
     if COLD_START in arguments.jobs:
         results["jobs"][COLD_START] = measure_cold_start(None if arguments.peers_only else bootstrap, arguments.runs)
 
-    page = report.page(results)
-    print(page)
+    print(report.page(results))
     complete = not arguments.peers_only and set(arguments.jobs) == set(every)
     if complete and not arguments.dry:
         name = re.sub(r"[^a-z0-9]+", "-", results["machine"]["processor"].lower()).strip("-")
         target = ROOT / "bench" / "results" / f"{results['date']}-{name}-{results['machine']['cores']}-cores.json"
         target.parent.mkdir(exist_ok=True)
         target.write_text(json.dumps(results, indent=1) + "\n")
-        (ROOT / "docs" / "benchmarks.md").write_text(page)
-        plots = ROOT / "docs" / "benchmarks"
-        plots.mkdir(exist_ok=True)
-        for old in plots.glob("*.svg"):
-            old.unlink()
-        for name, drawing in report.drawings(results).items():
-            (plots / name).write_text(drawing)
-        readme = ROOT / "README.md"
-        readme.write_text(report.with_summary(readme.read_text(), results))
+        write_pages(results)
         say(f"wrote {target.relative_to(ROOT)}, docs/benchmarks.md, its plots and the README's table")
     return 0
 

@@ -87,6 +87,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "source" {
     noncurrent_version_expiration {
       noncurrent_days = 30
     }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
   }
 }
 
@@ -449,6 +453,12 @@ resource "aws_lambda_event_source_mapping" "events" {
   batch_size       = 5
   # One failed picture comes again alone, without the rest of its batch.
   function_response_types = ["ReportBatchItemFailures"]
+
+  # A batch that Lambda throttles counts as received, and would be set aside
+  # without having been tried.
+  scaling_config {
+    maximum_concurrency = 10
+  }
 }
 
 resource "aws_s3_bucket_notification" "source" {

@@ -87,6 +87,10 @@ resource "aws_s3_bucket_lifecycle_configuration" "source" {
     noncurrent_version_expiration {
       noncurrent_days = 30
     }
+
+    expiration {
+      expired_object_delete_marker = true
+    }
   }
 }
 

@@ -130,7 +130,10 @@ def stack(request, aws, render):
     clients["cloudformation"].create_stack(
         StackName=name,
         TemplateBody=render("cloudformation", request.param),
-        Parameters=[{"ParameterKey": "CodeBucket", "ParameterValue": bucket}],
+        Parameters=[
+            {"ParameterKey": "CodeBucket", "ParameterValue": bucket},
+            {"ParameterKey": "CodeKey", "ParameterValue": "bootstrap.zip"},
+        ],
         Capabilities=["CAPABILITY_IAM"],
     )
     told = told_by_hand(templates.cloudformation(render("cloudformation", request.param)), clients)

@@ -116,7 +116,7 @@ pub(crate) struct ForeignOptions {
     pub(crate) maximum_retry_attempts: u32,
 
     /// Waiting time before each retry, in seconds (Lambda: 60,120)
-    #[arg(long, value_name = "SECONDS", value_delimiter = ',', default_values_t = [1, 4])]
+    #[arg(long, value_name = "SECONDS", value_delimiter = ',', default_value = "1,4")]
     pub(crate) retry_delays: Vec<u32>,
 
     /// An event older than this is given up, 60 to 21600 seconds
@@ -357,6 +357,17 @@ mod tests {
             seen += 1;
         }
         assert!(seen > 10, "{seen}");
+    }
+
+    #[test]
+    fn the_retry_delays_are_a_list_as_it_is_typed() {
+        let delays = |words: &[&str]| {
+            let args = Args::try_parse_from(["minilab", "up"].iter().chain(words)).unwrap();
+            let Command::Up(options) = args.command else { panic!("up is up") };
+            options.foreign.retry_delays
+        };
+        assert_eq!(delays(&[]), [1, 4]);
+        assert_eq!(delays(&["--retry-delays", "60,120"]), [60, 120]);
     }
 
     #[test]

@@ -31,10 +31,12 @@ fn the_examples_are_what_the_binary_prints() {
         ("terraform/main.tf", &["--format", "terraform"]),
         ("terraform-sqs/main.tf", &["--format", "terraform", "--trigger", "sqs"]),
     ] {
-        let output = template(folder.path(), args);
+        // Without it they are for the machine that prints them.
+        let args = [args, &["--arch", "arm64"]].concat();
+        let output = template(folder.path(), &args);
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let printed = text(&output.stdout);
-        assert_eq!(printed, text(&template(folder.path(), args).stdout), "{file} differs from run to run");
+        assert_eq!(printed, text(&template(folder.path(), &args).stdout), "{file} differs from run to run");
         assert!(printed.lines().all(|line| line == line.trim_end()), "{file} has trailing spaces");
         let path = deploy.join(file);
         if option_env!("MINILAB_BLESS").is_some() {
@@ -46,17 +48,26 @@ fn the_examples_are_what_the_binary_prints() {
     }
 }
 
+/// A recipe of so many outputs, each with a prefix of its own.
+fn outputs(count: u32) -> String {
+    let output = |number| format!("[[output]]\nkey = \"width-{number}/{{key}}\"\n");
+    (0..count).map(output).collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn what_would_fail_in_the_account_fails_here_with_the_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let shared = "[source]\nbucket = \"one-bucket\"\nprefix = \"in/\"\n[processed]\nbucket = \"one-bucket\"\n\
                   [[output]]\nkey = \"out/{key}\"\n";
     std::fs::write(folder.path().join("shared.toml"), shared).unwrap();
+    std::fs::write(folder.path().join("wide.toml"), outputs(200)).unwrap();
     for (args, words) in [
         (&["--name", "my function"][..], vec!["--name", "letters"]),
         (&["--log-retention", "31"], vec!["31", "30, 60"]),
         (&["--recipe-at", "settings/minilab.toml"], vec!["--recipe-at", "s3://settings/minilab.toml"]),
         (&["--recipe-at", "s3://settings/"], vec!["s3://settings/", "names no object"]),
+        (&["--trigger", "sqs", "--concurrency", "1"], vec!["--concurrency 1", "give 2 or more"]),
+        (&["--config", "wide.toml"], vec!["IAM leaves it 9600", "fewer prefixes"]),
         (&["--alarm-topic", "ops"], vec!["--alarm-topic", "arn:aws:sns:"]),
         (&["--source-kms-key", "alias/mine"], vec!["--source-kms-key", "alias"]),
         (&["--config", "shared.toml", "--expire-prints", "30"], vec!["one-bucket", "--expire-prints"]),
@@ -98,5 +109,79 @@ fn a_recipe_in_a_bucket_is_named_to_the_function_and_its_role() {
         assert!(printed.contains(variable), "{printed}");
         assert!(printed.contains("arn:aws:s3:::settings/live/minilab.toml"), "{printed}");
         assert!(!printed.contains("MINILAB_RECIPE"), "{printed}");
+    }
+}
+
+#[test]
+fn as_many_prefixes_as_iam_takes_are_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("minilab.toml"), outputs(120)).unwrap();
+    let output = template(folder.path(), &["--format", "terraform"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+const LANGUAGES: [&str; 3] = ["cloudformation", "sam", "terraform"];
+
+#[test]
+fn a_queue_never_starts_more_than_may_run() {
+    let folder = tempfile::tempdir().unwrap();
+    for language in LANGUAGES {
+        let most = |more: &[&str]| {
+            let args = [&["--format", language, "--trigger", "sqs"], more].concat();
+            let printed = text(&template(folder.path(), &args).stdout);
+            let line = printed
+                .lines()
+                .find(|line| line.contains("MaximumConcurrency:") || line.contains("maximum_concurrency ="));
+            line.unwrap().rsplit(' ').next().unwrap().parse::<u32>().unwrap()
+        };
+        assert_eq!(most(&[]), 10, "{language}");
+        assert_eq!(most(&["--concurrency", "2"]), 2, "{language}");
+        assert_eq!(most(&["--concurrency", "5000"]), 1000, "{language}");
+        // Alone with the direct trigger, one at a time is allowed.
+        let direct = template(folder.path(), &["--format", language, "--concurrency", "1"]);
+        assert_eq!(direct.status.code(), Some(0), "{}", text(&direct.stderr));
+    }
+}
+
+#[test]
+fn markers_of_deleted_objects_go_with_their_last_version() {
+    let folder = tempfile::tempdir().unwrap();
+    for language in LANGUAGES {
+        let markers = |more: &[&str]| {
+            let args = [&["--format", language], more].concat();
+            let printed = text(&template(folder.path(), &args).stdout).to_ascii_lowercase().replace('_', "");
+            printed.matches("expiredobjectdeletemarker").count()
+        };
+        assert_eq!(markers(&[]), 1, "{language}");
+        assert_eq!(markers(&["--versioning", "both"]), 2, "{language}");
+        assert_eq!(markers(&["--versioning", "none"]), 0, "{language}");
+        // S3 does it by the rule of expiry.
+        assert_eq!(markers(&["--expire-sources", "30"]), 0, "{language}");
+    }
+}
+
+#[test]
+fn buckets_outlive_their_stack_but_not_a_first_attempt_that_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    for language in ["cloudformation", "sam"] {
+        let printed = text(&template(folder.path(), &["--format", language]).stdout);
+        for bucket in ["SourceBucket", "ProcessedBucket"] {
+            let resource = printed.split(&format!("  {bucket}:\n")).nth(1).unwrap();
+            let head = resource.split("Properties:").next().unwrap();
+            assert!(head.contains("\n    DeletionPolicy: RetainExceptOnCreate\n"), "{head}");
+            assert!(head.contains("\n    UpdateReplacePolicy: Retain\n"), "{head}");
+        }
+    }
+}
+
+#[test]
+fn the_function_is_for_this_machine_unless_another_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let here = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+    for (args, expected) in
+        [(&[][..], here), (&["--arch", "arm64"], "arm64"), (&["--arch", "x86_64"], "x86_64")]
+    {
+        let printed = text(&template(folder.path(), args).stdout);
+        assert!(printed.contains(&format!("Architectures:\n        - {expected}\n")), "{args:?}\n{printed}");
     }
 }

@@ -41,6 +41,9 @@ pub(crate) enum Arch {
 }
 
 impl Arch {
+    /// What `make package` builds for on this machine.
+    const HERE: Self = if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 };
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Arm64 => "arm64",
@@ -107,9 +110,9 @@ pub(crate) struct TemplateOptions {
     #[arg(long, value_name = "S3_URI")]
     pub(crate) recipe_at: Option<String>,
 
-    /// What the function's zip was built for
-    #[arg(long, value_enum, default_value_t = Arch::Arm64)]
-    pub(crate) arch: Arch,
+    /// What the function's zip was built for [default: this machine's]
+    #[arg(long, value_enum)]
+    pub(crate) arch: Option<Arch>,
 
     /// The function's memory, in MB; its share of processors grows with it
     #[arg(long, value_name = "MB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=10_240))]
@@ -119,7 +122,8 @@ pub(crate) struct TemplateOptions {
     #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=900))]
     pub(crate) timeout: u32,
 
-    /// Reserve so many concurrent invocations: never more, and always so many [default: the account's]
+    /// Reserve so many concurrent invocations: never more, and always so many [default: none are
+    /// reserved; with `--trigger sqs` the queue starts 10 at most]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) concurrency: Option<u32>,
 
@@ -155,6 +159,20 @@ const EVENTS: [&str; 2] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"];
 /// An event that failed comes back so many times before it is set aside.
 const RECEIVES: u32 = 5;
 
+/// Batches that a queue has under way at once: Lambda's own bounds
+/// (`ScalingConfig` in the Lambda API Reference), and what a new account can run.
+const FEWEST_BATCHES: u32 = 2;
+const MOST_BATCHES: u32 = 1000;
+const USUAL_BATCHES: u32 = 10;
+
+/// IAM's limit for all policies in a role together, without white space ("IAM
+/// and AWS STS quotas").
+const LONGEST_POLICIES: usize = 10_240;
+
+/// What the policies `log` and `dead-letters` or `events` take of that, with the
+/// longest names.
+const OTHER_POLICIES: usize = 640;
+
 /// Everything that a template says, in no language.
 #[derive(Debug)]
 struct Plan<'a> {
@@ -178,6 +196,14 @@ struct Bucket<'a> {
     versioned: bool,
     /// After so many days.
     expires: Option<u32>,
+}
+
+impl Bucket<'_> {
+    /// Whether a deleted object's marker would stay for ever once its versions
+    /// are gone. A rule that deletes after a number of days removes it too.
+    const fn keeps_delete_markers(&self) -> bool {
+        self.versioned && self.expires.is_none()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,6 +270,7 @@ fn plan<'a>(config: &'a Config, options: &'a TemplateOptions) -> anyhow::Result<
         })?;
         grants.push(grant);
     }
+    fits(&grants)?;
     let mut buckets = Vec::new();
     if !options.existing_source {
         buckets.push(Bucket {
@@ -293,6 +320,16 @@ fn check(recipe: &Recipe, options: &TemplateOptions) -> anyhow::Result<()> {
         options.log_retention,
         RETENTIONS.map(|days| days.to_string()).join(", ")
     );
+    if let Some(most) = options.concurrency
+        && options.trigger == TriggerKind::Sqs
+    {
+        ensure!(
+            most >= FEWEST_BATCHES,
+            "--concurrency {most} is too few with --trigger sqs: a queue starts at least {FEWEST_BATCHES} invocations at \
+             once, and those that are throttled end in the dead letter queue; give {FEWEST_BATCHES} or more, or use \
+             --trigger direct"
+        );
+    }
     if let Some(topic) = &options.alarm_topic {
         ensure!(
             topic.starts_with("arn:aws") && topic.contains(":sns:"),
@@ -329,6 +366,20 @@ fn check(recipe: &Recipe, options: &TemplateOptions) -> anyhow::Result<()> {
             recipe.source.bucket
         );
     }
+    Ok(())
+}
+
+/// Whether a role may hold what the recipe needs.
+fn fits(grants: &[Grant]) -> anyhow::Result<()> {
+    let statements: Vec<_> = grants.iter().cloned().map(Grant::statement).collect();
+    let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+    let characters = policy.chars().filter(|character| !character.is_whitespace()).count();
+    let most = LONGEST_POLICIES - OTHER_POLICIES;
+    ensure!(
+        characters <= most,
+        "the role's policy would have {characters} characters, and IAM leaves it {most}; let the outputs' keys begin with \
+         fewer prefixes, such as one folder for all (prints/…): `minilab policy` shows what it lists"
+    );
     Ok(())
 }
 
@@ -403,6 +454,17 @@ fn alarms(options: &TemplateOptions) -> Vec<Alarm> {
 impl Plan<'_> {
     const fn is_queued(&self) -> bool {
         matches!(self.options.trigger, TriggerKind::Sqs)
+    }
+
+    fn arch(&self) -> Arch {
+        self.options.arch.unwrap_or(Arch::HERE)
+    }
+
+    /// How many batches the queue may have under way. Always said: without it a
+    /// queue starts more than the account can run, and what is throttled counts
+    /// as received.
+    fn most_batches(&self) -> u32 {
+        self.options.concurrency.unwrap_or(USUAL_BATCHES).min(MOST_BATCHES)
     }
 
     /// AWS's advice for a queue before a function: six times its timeout.

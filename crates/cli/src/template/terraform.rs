@@ -77,9 +77,14 @@ fn bucket(plan: &Plan<'_>, bucket: &Bucket<'_>) -> String {
     );
     if bucket.versioned {
         let days = plan.options.keep_versions;
+        let markers = if bucket.keeps_delete_markers() {
+            "\n\n    expiration {\n      expired_object_delete_marker = true\n    }"
+        } else {
+            ""
+        };
         rules.push_str(&rule(
             "former-versions",
-            &format!("noncurrent_version_expiration {{\n      noncurrent_days = {days}\n    }}"),
+            &format!("noncurrent_version_expiration {{\n      noncurrent_days = {days}\n    }}{markers}"),
         ));
     }
     if let Some(days) = bucket.expires {
@@ -285,7 +290,7 @@ resource "aws_iam_role_policy" "{id}" {{
 
 fn function(plan: &Plan<'_>) -> String {
     let options = plan.options;
-    let (arch, memory, timeout) = (options.arch.name(), options.memory, options.timeout);
+    let (arch, memory, timeout) = (plan.arch().name(), options.memory, options.timeout);
     let concurrency = options.concurrency.map_or_else(String::new, |invocations| {
         format!("\n  reserved_concurrent_executions = {invocations}")
     });

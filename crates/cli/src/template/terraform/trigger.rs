@@ -67,18 +67,18 @@ resource "aws_lambda_event_source_mapping" "events" {{
   function_name    = aws_lambda_function.function.arn
   batch_size       = {batch}
   # One failed picture comes again alone, without the rest of its batch.
-  function_response_types = ["ReportBatchItemFailures"]{scaling}
+  function_response_types = ["ReportBatchItemFailures"]
+
+  # A batch that Lambda throttles counts as received, and would be set aside
+  # without having been tried.
+  scaling_config {{
+    maximum_concurrency = {most}
+  }}
 }}"#,
         queue = hcl(&format!("{}-events", plan.name)),
         visibility = plan.visibility(),
         batch = plan.options.batch,
-        scaling = plan
-            .options
-            .concurrency
-            .filter(|most| (2..=1000).contains(most))
-            .map_or_else(String::new, |most| format!(
-                "\n\n  scaling_config {{\n    maximum_concurrency = {most}\n  }}"
-            )),
+        most = plan.most_batches(),
     )
 }
 
