@@ -44,7 +44,7 @@ format = "webp"
 """
 TOKEN = "a token of the test"
 START_SECONDS = 30
-WAIT_SECONDS = 60
+WAIT_SECONDS = 150
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

@@ -263,8 +263,8 @@ pub(crate) struct BackfillOptions {
     #[arg(long, value_name = "NAME", default_value = "minilab")]
     pub(crate) function: String,
 
-    /// With `--via lambda`: sources in one invocation; they share its timeout
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=50))]
+    /// With `--via lambda`: sources in one invocation; they share its timeout and its retries
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=50))]
     pub(crate) batch: u32,
 
     /// Pictures at once; each may take the recipe's `limits.memory_mb` [default: one for each core]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials as _;
 use minilab_handler::store::StoreError;
@@ -25,6 +26,12 @@ const ANY_REGION: &str = "us-east-1";
 /// The longest work on one key, its retries included: Lambda's longest.
 const LONGEST: Duration = Duration::from_mins(15);
 
+/// Connecting to services other than S3, and waiting for their answers: longer than
+/// the long poll of a queue. Without it, a connection that was lost silently is
+/// waited for without end.
+const CONNECT: Duration = Duration::from_secs(5);
+pub(crate) const ANSWER: Duration = Duration::from_secs(30);
+
 /// A store with the credentials that the AWS CLI would find.
 pub(crate) async fn connect(options: &BucketOptions) -> anyhow::Result<Arc<S3Store>> {
     Ok(connect_all(options).await?.0)
@@ -35,6 +42,8 @@ pub(crate) async fn connect(options: &BucketOptions) -> anyhow::Result<Arc<S3Sto
 pub(crate) async fn connect_all(options: &BucketOptions) -> anyhow::Result<(Arc<S3Store>, SdkConfig)> {
     let mut loader =
         aws_config::defaults(BehaviorVersion::latest()).http_client(minilab_lambda::https_client());
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER);
+    loader = loader.timeout_config(timeouts.build());
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use minilab_handler::Store as _;
 use minilab_handler::store::{Metadata, Put};
+use minilab_handler::tag;
 use minilab_lambda::{Credentials, Endpoint, S3Access, S3Store};
 use minilab_local::activity::Activity;
 use minilab_local::cloud::{Cloud, CloudConfig, Trigger};
@@ -265,6 +266,53 @@ async fn changed_sources_and_changed_recipes_are_due_and_lost_ones_are_pruned() 
         .filter(|key| key.contains(".png.") || !(key.contains("a/1") || key.contains("b/3")))
         .collect();
     assert_eq!(lab.keys("paper").await, left);
+    lab.cloud.shutdown().await;
+}
+
+/// Two recipes print into one bucket.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_made_of_another_source_bucket_is_not_pruned() {
+    let recipe = |source: &str, prefix: &str| {
+        format!(
+            "[source]\nbucket = \"{source}\"\n[processed]\nbucket = \"paper\"\n\
+             [[output]]\nkey = \"{prefix}/{{key}}\"\npixelate = {{ cells = 4 }}\n"
+        )
+    };
+    let (a, b) = (recipe("film", "a"), recipe("film-b", "b"));
+    let lab = Lab::start(&b, &["film", "film-b", "paper"], Vec::new()).await;
+    lab.put("film-b", "y.png", PICTURE).await;
+    lab.put("film-b", "notes.png", b"no picture").await;
+    let (_, summary, errors) = lab.backfill(&[]).await;
+    assert_eq!(counts(&summary, ["printed", "rejected"]), [1, 1], "{errors}");
+    lab.recipe(&a);
+    for key in ["notes.png", "x.png"] {
+        lab.put("film", key, PICTURE).await;
+    }
+    let (_, summary, errors) = lab.backfill(&[]).await;
+    assert_eq!(counts(&summary, ["printed", "deleted"]), [2, 0], "{errors}");
+
+    // As an earlier version made it.
+    let (key, bytes) = ("b/old.png", Bytes::from_static(PICTURE));
+    let metadata = Metadata::from([(tag::SOURCE.to_owned(), "old.png".to_owned())]);
+    let put = Put { bytes, content_type: "image/png", cache_control: String::new(), metadata };
+    lab.store.put("paper", key, put).await.unwrap();
+    lab.put("film-b", "old.png", PICTURE).await;
+
+    lab.store.delete("film", "x.png").await.unwrap();
+    let (_, summary, errors) = lab.backfill(&["--prune"]).await;
+    assert_eq!(counts(&summary, ["orphans", "deleted", "unclear"]), [1, 1, 1], "{errors}");
+    assert_eq!(
+        lab.keys("paper").await,
+        ["a/notes.png", "b/old.png", "b/y.png", "failures/notes.png.json"],
+        "only the print of x.png is gone"
+    );
+    // The remedy.
+    lab.recipe(&b);
+    let (_, summary, errors) = lab.backfill(&[]).await;
+    assert_eq!(counts(&summary, ["up_to_date", "printed"]), [2, 1], "{errors}");
+    lab.recipe(&a);
+    let (_, summary, errors) = lab.backfill(&["--prune"]).await;
+    assert_eq!(counts(&summary, ["up_to_date", "orphans", "unclear"]), [1, 0, 0], "{errors}");
     lab.cloud.shutdown().await;
 }
 

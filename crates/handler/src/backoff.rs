@@ -47,6 +47,11 @@ impl Jitter {
         let share = self.0.lock().unwrap_or_else(PoisonError::into_inner).f64();
         ceiling.mul_f64(0.5 + share / 2.0)
     }
+
+    /// Below `count`, which is not 0.
+    pub(crate) fn below(&self, count: usize) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).usize(..count)
+    }
 }
 
 /// Runs `operation` until it succeeds, until its failure is one that pauses do

@@ -32,7 +32,7 @@ pub struct Options {
     /// How many keys of a batch are worked on at once, at least 1. Each may
     /// take [`Limits::memory`].
     pub keys: usize,
-    /// Seed of the pauses' jitter.
+    /// Seed of the pauses' jitter, and of where a batch is begun.
     pub seed: u64,
 }
 
@@ -181,6 +181,12 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
                 }
             }
         }
+
+        // A batch that outlasts its invocation comes again whole, and begun at
+        // the same key it would never come to its end.
+        let first = if keys.len() > 1 { self.jitter.below(keys.len()) } else { 0 };
+        let mut keys: Vec<_> = keys.into_iter().collect();
+        keys.rotate_left(first);
 
         let mut outcomes = stream::iter(keys)
             .map(|(key, messages)| async move { (messages, self.attempt(key, deadline).await) })

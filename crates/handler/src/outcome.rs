@@ -111,6 +111,8 @@ pub struct Outcome {
     pub formats: BTreeMap<&'static str, u32>,
     /// Operations of the store that were tried again after a pause.
     pub retries: u32,
+    /// A write got no answer, or was given up in flight, and may still happen.
+    pub in_doubt: bool,
     /// Where the time went.
     pub timings: Timings,
 }

@@ -179,7 +179,8 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
         let Made { written, bytes_out, formats } =
             self.made.into_inner().unwrap_or_else(PoisonError::into_inner);
         let retries = self.retries.into_inner();
-        let mut outcome = Outcome { written, bytes_out, formats, retries, ..self.outcome };
+        let in_doubt = self.in_doubt.into_inner();
+        let mut outcome = Outcome { written, bytes_out, formats, retries, in_doubt, ..self.outcome };
         if let Some(failure) = failure {
             let verdict = match decide(failure) {
                 // A rejected picture is an outcome, and never comes here.
@@ -268,7 +269,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             bytes: report.to_bytes(),
             content_type: "application/json",
             cache_control: "no-cache".to_owned(),
-            metadata: tag::metadata(self.key, &head.etag, &handler.digest),
+            metadata: tag::metadata(bucket, self.key, &head.etag, &handler.digest),
         };
         let processed = handler.recipe.processed.bucket.as_str();
         let report = self.write(|store| store.put(processed, &self.report_key, put.clone()));
@@ -381,7 +382,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             bytes: Bytes::from(bytes),
             content_type: format.content_type(),
             cache_control,
-            metadata: tag::metadata(self.key, &source.etag, &handler.digest),
+            metadata: tag::metadata(&handler.recipe.source.bucket, self.key, &source.etag, &handler.digest),
         };
         let processed = handler.recipe.processed.bucket.as_str();
         let span = info_span!("put", print = key, bytes = size as i64);
@@ -456,7 +457,7 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
     async fn remove_if_ours(&self, key: &str) -> Result<bool, Failure> {
         let processed = self.handler.recipe.processed.bucket.as_str();
         let head = self.patiently(|store| store.head(processed, key)).await?;
-        if !head.is_some_and(|head| tag::is_made_of(&head, &self.tag)) {
+        if !head.is_some_and(|head| self.has_made(&head)) {
             return Ok(false);
         }
         self.write(|store| store.delete(processed, key)).await?;
@@ -468,7 +469,12 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
     async fn find_report(&self) -> Result<bool, Failure> {
         let processed = self.handler.recipe.processed.bucket.as_str();
         let head = self.patiently(|store| store.head(processed, &self.report_key)).await?;
-        Ok(head.is_some_and(|head| tag::is_made_of(&head, &self.tag)))
+        Ok(head.is_some_and(|head| self.has_made(&head)))
+    }
+
+    /// Whether it was made of this source, now or earlier.
+    fn has_made(&self, head: &Head) -> bool {
+        tag::is_made_of(head, &self.handler.recipe.source.bucket, &self.tag)
     }
 
     async fn remove_report(&mut self, found: bool) -> Result<(), Failure> {

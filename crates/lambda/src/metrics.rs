@@ -200,6 +200,7 @@ mod tests {
             bytes_out: 300,
             formats: BTreeMap::from([("webp", 1), ("png", 1)]),
             retries: 3,
+            in_doubt: false,
             timings,
         };
         Account { bucket: "b".to_owned(), key: "k".to_owned(), outcome, elapsed: ms(millis) }

@@ -72,10 +72,12 @@ pub struct Listing {
 }
 
 const CONNECT: Duration = Duration::from_secs(3);
-/// From the request's last byte to the answer's first.
+/// From a request's first byte to the answer's first. A write's grows with its size.
 const READ: Duration = Duration::from_secs(15);
 /// A whole operation but for the body of a read.
 const ATTEMPT: Duration = Duration::from_mins(1);
+/// The slowest line that one of several uploads may have a share of, in bytes a second.
+const SLOWEST: u64 = 64 << 10;
 
 impl S3Store {
     /// A store that is not connected yet.
@@ -126,6 +128,16 @@ impl S3Store {
             })
         };
         Ok(Listing { objects: output.contents.into_iter().flatten().filter_map(listed).collect(), next })
+    }
+
+    /// Whether there is no object where HEAD said so. That answer has no body, so that
+    /// a proxy without a route gives the same; GET's names the reason.
+    async fn confirmed_absence(&self, at: &At<'_>) -> Result<(), StoreError> {
+        match self.client().get_object().bucket(at.bucket).key(at.key).send().await {
+            Err(error) => at.absent_or::<(), _>(&error).map(|_| ()),
+            // Its body is dropped, unread.
+            Ok(_) => Err(at.fail(Cause::Unavailable, "HEAD says that there is no such object, GET shows it")),
+        }
     }
 
     /// Builds the client now, so that the first request does not wait for it.
@@ -182,13 +194,7 @@ fn config(
         .credentials_provider(credentials)
         // The handler's backoff is the only one: it knows the deadline.
         .retry_config(RetryConfig::disabled())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT)
-                .read_timeout(READ)
-                .operation_attempt_timeout(ATTEMPT)
-                .build(),
-        )
+        .timeout_config(timeouts(Duration::ZERO))
         // A print's SHA-256 is part of its request's signature and verified by
         // the store; a source's length is compared and TLS authenticates its
         // bytes. A second checksum of each would guard against nothing more.
@@ -198,6 +204,19 @@ fn config(
         config = config.endpoint_url(endpoint.as_str()).force_path_style(true);
     }
     config
+}
+
+/// For requests whose bodies take `more` to be sent.
+fn timeouts(more: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .read_timeout(READ + more)
+        .operation_attempt_timeout(ATTEMPT + more)
+        .build()
+}
+
+fn status<E>(error: &SdkError<E, HttpResponse>) -> Option<u16> {
+    error.raw_response().map(|response| response.status().as_u16())
 }
 
 impl Store for S3Store {
@@ -228,12 +247,14 @@ impl Store for S3Store {
         let at = At { operation: Operation::Head, bucket, key };
         match self.client().head_object().bucket(bucket).key(key).send().await {
             Ok(output) => at.head(output.e_tag, output.content_length, output.metadata).map(Some),
-            Err(error) => at.absent_or(&error),
+            Err(error) if status(&error) == Some(404) => self.confirmed_absence(&at).await.map(|()| None),
+            Err(error) => Err(at.error(&error)),
         }
     }
 
     async fn put(&self, bucket: &str, key: &str, put: Put) -> Result<(), StoreError> {
         let Put { bytes, content_type, cache_control, metadata } = put;
+        let size = bytes.len() as u64;
         let request = self
             .client()
             .put_object()
@@ -243,7 +264,9 @@ impl Store for S3Store {
             .set_cache_control((!cache_control.is_empty()).then_some(cache_control))
             .set_metadata(Some(metadata.into_iter().collect()))
             .body(ByteStream::from(bytes));
-        match request.send().await {
+        let timeouts = timeouts(Duration::from_secs(size / SLOWEST));
+        let patient = aws_sdk_s3::Config::builder().timeout_config(timeouts);
+        match request.customize().config_override(patient).send().await {
             Ok(_) => Ok(()),
             Err(error) => Err(At { operation: Operation::Put, bucket, key }.error(&error)),
         }
@@ -324,14 +347,15 @@ impl At<'_> {
         Ok(Head { etag: etag.trim_matches('"').to_owned(), size, metadata })
     }
 
-    /// `None` where the store says that there is no such object.
+    /// `None` where the store says that there is no such object: in words, for a 404
+    /// alone may be a gateway's.
     fn absent_or<T, E>(&self, error: &SdkError<E, HttpResponse>) -> Result<Option<T>, StoreError>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         if let SdkError::ServiceError(service) = error
             && service.raw().status().as_u16() == 404
-            && matches!(service.err().code(), None | Some("NoSuchKey" | "NotFound"))
+            && service.err().code() == Some("NoSuchKey")
         {
             return Ok(None);
         }
@@ -428,10 +452,12 @@ fn cause(code: &str, status: u16) -> Cause {
         "InvalidObjectState" => Cause::Archived,
         _ => match status {
             429 => Cause::Throttled,
-            408 => Cause::TimedOut,
+            // What a gateway had passed on may still be done.
+            408 | 502 | 504 => Cause::TimedOut,
             401 | 403 => Cause::Denied,
             301 | 307 => Cause::WrongRegion,
-            500 | 502..=504 => Cause::Unavailable,
+            // A 404 that names no reason is a gateway's.
+            404 | 500 | 503 => Cause::Unavailable,
             _ => Cause::Other,
         },
     }
@@ -448,6 +474,9 @@ mod tests {
             ("ServiceUnavailable", 503, Cause::Unavailable),
             ("", 503, Cause::Unavailable),
             ("", 500, Cause::Unavailable),
+            ("", 502, Cause::TimedOut),
+            ("", 504, Cause::TimedOut),
+            ("", 404, Cause::Unavailable),
             ("", 501, Cause::Other),
             ("NotImplemented", 501, Cause::Other),
             ("RequestTimeout", 400, Cause::TimedOut),

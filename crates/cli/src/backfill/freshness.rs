@@ -28,8 +28,13 @@ pub(super) async fn of(
     store: &S3Store,
     source: &Listed,
 ) -> Result<Freshness, StoreError> {
-    let looks =
-        Looks { bucket: &recipe.processed.bucket, digest, store, source, tag: tag::source(&source.key) };
+    let made_of = MadeOf {
+        bucket: &recipe.source.bucket,
+        tag: tag::source(&source.key),
+        etag: &source.etag,
+        recipe: digest,
+    };
+    let looks = Looks { bucket: &recipe.processed.bucket, store, source, made_of };
     let mut rules: BTreeMap<Option<usize>, Vec<&Output>> = BTreeMap::new();
     for output in recipe.outputs_of_key(&source.key) {
         rules.entry(output.rule).or_default().push(output);
@@ -45,10 +50,9 @@ pub(super) async fn of(
 
 struct Looks<'a> {
     bucket: &'a str,
-    digest: &'a str,
     store: &'a S3Store,
     source: &'a Listed,
-    tag: String,
+    made_of: MadeOf<'a>,
 }
 
 impl Looks<'_> {
@@ -68,7 +72,7 @@ impl Looks<'_> {
 
     async fn is_fresh(&self, key: &str) -> Result<bool, StoreError> {
         let head = patiently(|| self.store.head(self.bucket, key)).await?;
-        Ok(head.is_some_and(|head| is_made_of(&head, &self.tag, &self.source.etag, self.digest)))
+        Ok(head.is_some_and(|head| self.made_of.agrees(&head)))
     }
 
     async fn any_is_fresh(&self, footprint: &Footprint) -> Result<bool, StoreError> {
@@ -89,12 +93,23 @@ impl Looks<'_> {
     }
 }
 
-/// Whether an object says that it was made of this state of this source by
-/// this recipe.
-fn is_made_of(head: &Head, source: &str, etag: &str, digest: &str) -> bool {
-    [(tag::SOURCE, source), (tag::SOURCE_ETAG, etag), (tag::RECIPE, digest)]
-        .iter()
-        .all(|(name, value)| head.metadata.get(*name).is_some_and(|found| found == value))
+/// What an object says that was made of this state of this source by this
+/// recipe. One of an earlier version names no bucket, and is made again: only
+/// then does `--prune` know whose it is.
+struct MadeOf<'a> {
+    bucket: &'a str,
+    tag: String,
+    etag: &'a str,
+    recipe: &'a str,
+}
+
+impl MadeOf<'_> {
+    fn agrees(&self, head: &Head) -> bool {
+        let Self { bucket, tag, etag, recipe } = self;
+        [(tag::SOURCE_BUCKET, *bucket), (tag::SOURCE, tag), (tag::SOURCE_ETAG, etag), (tag::RECIPE, recipe)]
+            .iter()
+            .all(|(name, value)| head.metadata.get(*name).is_some_and(|found| found == value))
+    }
 }
 
 #[cfg(test)]
@@ -103,21 +118,20 @@ mod tests {
 
     #[test]
     fn source_state_and_recipe_must_all_agree() {
-        let head = |source: &str, etag: &str, recipe: &str| Head {
-            etag: "x".to_owned(),
-            size: 1,
-            metadata: [(tag::SOURCE, source), (tag::SOURCE_ETAG, etag), (tag::RECIPE, recipe)]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+        let made_of = MadeOf { bucket: "film", tag: "a".to_owned(), etag: "e", recipe: "r" };
+        let all =
+            [(tag::SOURCE_BUCKET, "film"), (tag::SOURCE, "a"), (tag::SOURCE_ETAG, "e"), (tag::RECIPE, "r")];
+        let agrees = |metadata: BTreeMap<&str, &str>| {
+            let metadata = metadata.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+            made_of.agrees(&Head { etag: "x".to_owned(), size: 1, metadata: metadata.collect() })
         };
-        for (found, expected) in [
-            (head("a", "e", "r"), true),
-            (head("b", "e", "r"), false),
-            (head("a", "f", "r"), false),
-            (head("a", "e", "s"), false),
-            (Head { metadata: BTreeMap::new(), ..head("a", "e", "r") }, false),
-        ] {
-            assert_eq!(is_made_of(&found, "a", "e", "r"), expected, "{found:?}");
+        assert!(agrees(all.into()));
+        for (name, _) in all {
+            let mut other = BTreeMap::from(all);
+            other.insert(name, "other");
+            assert!(!agrees(other.clone()), "another {name}");
+            other.remove(name);
+            assert!(!agrees(other), "no {name}");
         }
     }
 }

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
+use futures_util::stream::FuturesUnordered;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use minilab_handler::store::StoreError;
@@ -37,6 +38,9 @@ use queue::Queue;
 
 /// Keys looked up at once for each picture that is made: looking up is waiting.
 const LOOKS: usize = 8;
+
+/// Invocations asked for at once.
+const SENDS: usize = 8;
 
 /// Which sources are asked for.
 #[derive(Debug)]
@@ -74,6 +78,9 @@ struct Summary {
     /// Objects whose source is gone: deleted, or, in a dry run, found.
     #[serde(skip_serializing_if = "Option::is_none")]
     orphans: Option<u64>,
+    /// Objects that may be orphans, or another recipe's: left alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unclear: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     estimate: Option<estimate::Estimate>,
     seconds: f64,
@@ -213,7 +220,7 @@ impl Run<'_> {
         worked?;
         if prune && !self.is_stopped() {
             bar.set_message("looking for prints without a source");
-            summary.orphans = Some(self.prune(selection, &mut summary).await?);
+            self.prune(selection, &mut summary).await?;
         }
         bar.finish_and_clear();
         if self.dry {
@@ -244,12 +251,18 @@ impl Run<'_> {
                 taken.map(|source| async move { self.one(source?).await }).buffer_unordered(self.at_once)
             );
             let mut batch = Vec::new();
+            let mut sending = FuturesUnordered::new();
             while let Some(seen) = all.next().await {
                 match (seen?, &self.function) {
                     (Seen::Send(source), Some((function, most))) => {
                         batch.push(source);
                         if batch.len() >= *most {
-                            self.invoke(function, std::mem::take(&mut batch), summary).await?;
+                            sending.push(self.invoke(function, std::mem::take(&mut batch)));
+                        }
+                        if sending.len() >= SENDS
+                            && let Some(sent) = sending.next().await
+                        {
+                            self.sent(summary, sent)?;
                         }
                     }
                     (seen, _) => {
@@ -259,22 +272,24 @@ impl Run<'_> {
                 }
             }
             if let (Some((function, _)), false) = (&self.function, batch.is_empty()) {
-                self.invoke(function, batch, summary).await?;
+                sending.push(self.invoke(function, batch));
+            }
+            while let Some(sent) = sending.next().await {
+                self.sent(summary, sent)?;
             }
         }
         summary.resume_after = last;
         Ok(())
     }
 
-    async fn invoke(
-        &self,
-        function: &Function,
-        batch: Vec<Listed>,
-        summary: &mut Summary,
-    ) -> anyhow::Result<()> {
+    async fn invoke(&self, function: &Function, batch: Vec<Listed>) -> Vec<Seen> {
         let done = function.send(&self.recipe.source.bucket, &batch).await;
-        for (source, done) in batch.iter().zip(done) {
-            self.add(summary, Seen::Done(source.size, done))?;
+        batch.iter().zip(done).map(|(source, done)| Seen::Done(source.size, done)).collect()
+    }
+
+    fn sent(&self, summary: &mut Summary, sent: Vec<Seen>) -> anyhow::Result<()> {
+        for seen in sent {
+            self.add(summary, seen)?;
             self.bar.inc(1);
         }
         Ok(())
@@ -404,6 +419,14 @@ fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
     if let Some(orphans) = summary.orphans {
         let what = if summary.dry_run { "would be deleted" } else { "deleted" };
         writeln!(out, "{orphans} prints and reports without a source {what}")?;
+    }
+    if let Some(unclear @ 1..) = summary.unclear {
+        writeln!(
+            out,
+            "{unclear} more were left alone: an earlier version made them, and they do not say which bucket their \
+             source is in. `minilab backfill` with each recipe that prints here makes those anew that have a \
+             source; what is left then is for you to delete (--log info names it)"
+        )?;
     }
     if summary.interrupted {
         writeln!(out, "interrupted; run it again, and it goes on where it stopped")?;

@@ -12,39 +12,46 @@ use super::{Run, Selection, Summary};
 use crate::buckets::patiently;
 
 impl Run<'_> {
-    /// How many orphans there were. Objects without our metadata, and those of
-    /// keys too long to be told from it, are left alone.
-    pub(super) async fn prune(&self, selection: &Selection, summary: &mut Summary) -> anyhow::Result<u64> {
+    /// Counts the orphans, and those that may be another recipe's. Objects
+    /// without our metadata, and those of keys too long to be told from it, are
+    /// left alone.
+    pub(super) async fn prune(&self, selection: &Selection, summary: &mut Summary) -> anyhow::Result<()> {
         let bucket = self.recipe.processed.bucket.as_str();
-        let mut orphans = 0;
+        let (mut orphans, mut unclear) = (0, 0);
         let mut from: Option<String> = None;
-        loop {
+        'pages: loop {
             let page = patiently(|| self.store.list(bucket, "", from.as_deref())).await?;
             let mut found = stream::iter(page.keys)
                 .map(|key| async move {
-                    anyhow::Ok(self.lost_source(selection, &key).await?.map(|source| (key, source)))
+                    anyhow::Ok(self.lost_source(selection, &key).await?.map(|lost| (key, lost)))
                 })
                 .buffered(self.at_once)
                 .try_filter_map(|orphan| std::future::ready(Ok(orphan)))
                 .boxed_local();
-            while let Some((key, source)) = found.try_next().await? {
+            while let Some((key, Lost { source, is_ours })) = found.try_next().await? {
                 if self.is_stopped() {
-                    return Ok(orphans);
+                    break 'pages;
                 }
-                if self.dry || self.remove(summary, &key, &source).await? {
+                if !is_ours {
+                    tracing::info!("s3://{bucket}/{key} may be another recipe's: it is left alone");
+                    unclear += 1;
+                } else if self.dry || self.remove(summary, &key, &source).await? {
                     orphans += 1;
                 }
             }
             drop(found);
             match page.next {
-                None => return Ok(orphans),
+                None => break,
                 next => from = next,
             }
         }
+        summary.orphans = Some(orphans);
+        summary.unclear = Some(unclear);
+        Ok(())
     }
 
     /// The source that an object was made of, where that is gone.
-    async fn lost_source(&self, selection: &Selection, key: &str) -> anyhow::Result<Option<String>> {
+    async fn lost_source(&self, selection: &Selection, key: &str) -> anyhow::Result<Option<Lost>> {
         let recipe = self.recipe;
         let Some(head) = patiently(|| self.store.head(&recipe.processed.bucket, key)).await? else {
             return Ok(None);
@@ -55,8 +62,12 @@ impl Run<'_> {
         }) else {
             return Ok(None);
         };
+        let source_bucket = head.metadata.get(tag::SOURCE_BUCKET);
+        if source_bucket.is_some_and(|name| *name != recipe.source.bucket) {
+            return Ok(None);
+        }
         let there = patiently(|| self.store.head(&recipe.source.bucket, &source)).await?;
-        Ok(there.is_none().then_some(source))
+        Ok(there.is_none().then_some(Lost { source, is_ours: source_bucket.is_some() }))
     }
 
     /// Whether the object is gone afterwards.
@@ -76,6 +87,14 @@ impl Run<'_> {
         summary.deleted += 1;
         Ok(true)
     }
+}
+
+/// Of an object whose source is not, or no longer, in the recipe's bucket.
+struct Lost {
+    source: String,
+    /// Whether the object says that its source was in this bucket. Earlier
+    /// versions did not name it.
+    is_ours: bool,
 }
 
 /// The source's key, from a print's metadata; `None` where that is a digest.

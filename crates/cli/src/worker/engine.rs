@@ -9,7 +9,6 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use minilab_handler::event::{self, Record};
-use minilab_handler::store::Cause;
 use minilab_handler::verdict::{Failure, Verdict, decide};
 use minilab_handler::{Account, Clock as _, Handler, Options, Outcome, State};
 use minilab_imaging::{Limits, Recipe};
@@ -45,7 +44,7 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// A write that got no answer may still happen, and must not do so after the
 /// next try: Lambda waits as long before its first retry, and no connection that
 /// was closed lives so long.
-const DOUBT: Duration = Duration::from_mins(1);
+pub(super) const DOUBT: Duration = Duration::from_mins(1);
 
 /// The longest pause between two tries of an event.
 const LONGEST_PAUSE: Duration = Duration::from_mins(5);
@@ -84,14 +83,9 @@ pub(super) fn pause(tried: u32, longest: Duration) -> Duration {
     full.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
 
-/// How long a key must be left alone after a failure. A round of a source that
-/// kept changing may have left a write unanswered, too.
-fn doubt(failure: &Failure) -> Duration {
-    match failure {
-        Failure::Unanswered { .. } | Failure::Unsettled { .. } => DOUBT,
-        Failure::Store(error) if error.cause == Cause::TimedOut => DOUBT,
-        _ => Duration::ZERO,
-    }
+/// How long a key must be left alone, whatever it was that failed in the end.
+const fn doubt(outcome: &Outcome) -> Duration {
+    if outcome.in_doubt { DOUBT } else { Duration::ZERO }
 }
 
 /// The pause before the next try of an event that was tried `tried` times.
@@ -229,7 +223,7 @@ impl Engine {
             }
         }
         for key in keys {
-            if let Err(failure) = self.reconcile(&key).await {
+            if let Err((failure, at_least)) = self.reconcile(&key).await {
                 // Refused, too: whoever corrects the configuration does not send the events again.
                 let result = if let Verdict::Refuse { reason } = decide(&failure) {
                     tracing::error!(key, reason, "the configuration is at fault");
@@ -239,7 +233,7 @@ impl Engine {
                 };
                 self.metrics.event(result);
                 let before = again.map_or(Duration::ZERO, |(_, at_least)| at_least);
-                again = Some((failure.to_string(), doubt(&failure).max(before)));
+                again = Some((failure.to_string(), at_least.max(before)));
             }
         }
         match (again, unreadable) {
@@ -249,41 +243,38 @@ impl Engine {
         }
     }
 
-    async fn reconcile(&self, key: &str) -> Result<(), Failure> {
+    /// A failure comes with how long the key must be left alone.
+    async fn reconcile(&self, key: &str) -> Result<(), (Failure, Duration)> {
         let bench = self.benches.lock().await.recv().await;
         let Some(bench) = bench else { unreachable!("the sender is ours") };
         let result = self.within_budget(&bench, key).await;
         let _ = self.free.send(bench).await;
         match &result {
-            Ok(_) => self.in_a_row.store(0, Ordering::Relaxed),
-            Err(failure) => {
+            Ok(()) => self.in_a_row.store(0, Ordering::Relaxed),
+            Err((failure, _)) => {
                 self.in_a_row.fetch_add(1, Ordering::Relaxed);
                 tracing::warn!(bucket = self.recipe.source.bucket, key, reason = %failure, "not finished");
             }
         }
-        result.map(|_| ())
-    }
-
-    async fn within_budget(&self, bench: &Bench, key: &str) -> Result<Outcome, Failure> {
-        bench.renderer.reserve().await;
-        let begun = Instant::now();
-        let deadline = bench.handler.clock().now() + LONGEST;
-        // On the heap, so that every future that awaits it stays small.
-        let result = Box::pin(bench.handler.reconcile(key, deadline)).await;
-        bench.renderer.release();
-        if let Ok(outcome) = &result {
-            self.log(key, outcome, begun.elapsed());
-        }
         result
     }
 
-    fn log(&self, key: &str, outcome: &Outcome, elapsed: Duration) {
-        self.metrics.settled(&Account {
-            bucket: self.recipe.source.bucket.clone(),
-            key: key.to_owned(),
-            outcome: outcome.clone(),
-            elapsed,
-        });
+    async fn within_budget(&self, bench: &Bench, key: &str) -> Result<(), (Failure, Duration)> {
+        bench.renderer.reserve().await;
+        let deadline = bench.handler.clock().now() + LONGEST;
+        // On the heap, so that every future that awaits it stays small.
+        let (account, failure) = Box::pin(bench.handler.attempt(key, deadline)).await;
+        bench.renderer.release();
+        if let Some(failure) = failure {
+            return Err((failure, doubt(&account.outcome)));
+        }
+        self.log(&account);
+        Ok(())
+    }
+
+    fn log(&self, account: &Account) {
+        self.metrics.settled(account);
+        let Account { key, outcome, elapsed, .. } = account;
         let Outcome { state, written, deleted, bytes_in, bytes_out, .. } = outcome;
         let ms = elapsed.as_secs_f64() * 1e3;
         if let State::Rejected { code, reason } = state {
@@ -296,23 +287,11 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minilab_handler::store::{Operation, StoreError};
 
     #[test]
     fn a_key_whose_write_may_still_happen_is_left_alone_for_a_minute() {
-        let (bucket, key) = ("b".to_owned(), "k".to_owned());
-        let store = |cause| {
-            Failure::Store(StoreError {
-                operation: Operation::Put,
-                bucket: "b".to_owned(),
-                key: "k".to_owned(),
-                cause,
-                detail: String::new(),
-            })
-        };
-        assert_eq!(doubt(&store(Cause::TimedOut)), DOUBT);
-        assert_eq!(doubt(&store(Cause::Unavailable)), Duration::ZERO);
-        assert_eq!(doubt(&Failure::Unanswered { bucket, key }), DOUBT);
+        assert_eq!(doubt(&Outcome { in_doubt: true, ..Outcome::default() }), DOUBT);
+        assert_eq!(doubt(&Outcome::default()), Duration::ZERO);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
@@ -84,9 +84,16 @@ pub(super) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
+/// The time `pause` from now, in milliseconds since 1970.
+fn after(pause: Duration) -> i64 {
+    now_ms().saturating_add(pause.as_millis() as i64)
+}
+
 /// Work for the one thread that owns the connection.
 trait Job: Send {
     fn work(&mut self, tx: &Transaction<'_>) -> rusqlite::Result<()>;
+    /// Whether an event was put by it, or has another time.
+    fn rings(&self) -> bool;
     /// After the commit, or instead of it.
     fn answer(self: Box<Self>, committed: Result<(), String>);
 }
@@ -94,6 +101,7 @@ trait Job: Send {
 struct Asked<F, T> {
     work: Option<F>,
     value: Option<T>,
+    rings: bool,
     answer: oneshot::Sender<Result<T, String>>,
 }
 
@@ -109,6 +117,10 @@ where
         Ok(())
     }
 
+    fn rings(&self) -> bool {
+        self.rings
+    }
+
     fn answer(self: Box<Self>, committed: Result<(), String>) {
         let value = self.value.ok_or_else(|| "another request of the same transaction failed".to_owned());
         // Nobody waits any more where a connection was closed.
@@ -119,17 +131,18 @@ where
 /// The events of one data folder.
 pub(super) struct Inbox {
     jobs: mpsc::Sender<Box<dyn Job>>,
-    /// Rung when an event was put, or has another time.
-    changed: Notify,
+    /// Rung when an event was put, or has another time, by the thread that knows:
+    /// whoever asked for it may have gone.
+    changed: Arc<Notify>,
     /// Held, not read: one process owns a data folder.
     _lock: File,
 }
 
 impl Inbox {
     /// Opens or creates the folder, locks it for this process, and makes events
-    /// due again that a dead process had taken; one over which several
-    /// processes died becomes a dead letter.
-    pub(super) fn open(folder: &Path) -> anyhow::Result<Self> {
+    /// due again that a dead process had taken, `pause` from now; one over which
+    /// several processes died becomes a dead letter.
+    pub(super) fn open(folder: &Path, pause: Duration) -> anyhow::Result<Self> {
         // Keys of sources are nobody else's business.
         DirBuilder::new()
             .recursive(true)
@@ -149,18 +162,20 @@ impl Inbox {
             }
         }
         let path = folder.join(DATABASE);
-        let connection = connect(&path).with_context(|| {
+        let connection = connect(&path, pause).with_context(|| {
             format!(
                 "cannot open the inbox {}; check that it is writable and one of minilab's",
                 path.display()
             )
         })?;
         let (jobs, asked) = mpsc::channel();
+        let changed = Arc::new(Notify::new());
+        let bell = Arc::clone(&changed);
         std::thread::Builder::new()
             .name("inbox".to_owned())
-            .spawn(move || serve(connection, &asked))
+            .spawn(move || serve(connection, &asked, &bell))
             .context("cannot start the inbox's thread")?;
-        Ok(Self { jobs, changed: Notify::new(), _lock: lock })
+        Ok(Self { jobs, changed, _lock: lock })
     }
 
     /// Runs `work` in a transaction: when this returns `Ok`, it is on disk.
@@ -168,8 +183,24 @@ impl Inbox {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
+        self.asked(work, false).await
+    }
+
+    /// The same, after which [`Inbox::change`] completes.
+    async fn change_by<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        self.asked(work, true).await
+    }
+
+    async fn asked<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        rings: bool,
+    ) -> anyhow::Result<T> {
         let (answer, answered) = oneshot::channel();
-        let job = Box::new(Asked { work: Some(work), value: None, answer });
+        let job = Box::new(Asked { work: Some(work), value: None, rings, answer });
         let stopped = "the inbox's thread has stopped";
         self.jobs.send(job).ok().context(stopped)?;
         answered.await.context(stopped)?.map_err(|problem| anyhow::anyhow!("the inbox: {problem}"))
@@ -178,13 +209,12 @@ impl Inbox {
     /// Keeps an event: it is on disk when this returns `Ok`.
     pub(super) async fn put(&self, body: Vec<u8>) -> anyhow::Result<()> {
         let now = now_ms();
-        self.ask(move |tx| {
+        self.change_by(move |tx| {
             tx.prepare_cached("INSERT INTO inbox (body, received_ms, due_ms) VALUES (?1, ?2, ?2)")?
-                .execute(params![body, now])
+                .execute(params![body, now])?;
+            Ok(())
         })
-        .await?;
-        self.changed.notify_one();
-        Ok(())
+        .await
     }
 
     /// Completes when an event was put, or put off, since the last call, or is.
@@ -235,15 +265,13 @@ impl Inbox {
 
     /// The event is due again after `pause`.
     pub(super) async fn later(&self, id: i64, pause: Duration) -> anyhow::Result<()> {
-        let due = now_ms().saturating_add(pause.as_millis() as i64);
-        self.ask(move |tx| {
+        let due = after(pause);
+        self.change_by(move |tx| {
             tx.prepare_cached("UPDATE inbox SET taken = 0, due_ms = ?2 WHERE id = ?1")?
                 .execute(params![id, due])?;
             Ok(())
         })
-        .await?;
-        self.changed.notify_one();
-        Ok(())
+        .await
     }
 
     /// The event is given up, and kept.
@@ -280,10 +308,12 @@ impl Inbox {
         .await
     }
 
-    /// Gives back what is taken: nobody works on it any more, and no process died.
-    pub(super) async fn release(&self) -> anyhow::Result<()> {
-        self.ask(|tx| {
-            tx.execute("UPDATE inbox SET taken = 0 WHERE taken = 1", [])?;
+    /// Gives back what is taken, to be due after `pause`: nobody works on it any
+    /// more, and no process died.
+    pub(super) async fn release(&self, pause: Duration) -> anyhow::Result<()> {
+        let due = after(pause);
+        self.ask(move |tx| {
+            tx.execute("UPDATE inbox SET taken = 0, due_ms = ?1 WHERE taken = 1", [due])?;
             Ok(())
         })
         .await
@@ -292,17 +322,14 @@ impl Inbox {
     /// Puts every dead letter back, as if it had just come.
     pub(super) async fn redrive(&self) -> anyhow::Result<usize> {
         let now = now_ms();
-        let count = self
-            .ask(move |tx| {
-                tx.execute(
-                    "INSERT INTO inbox (body, received_ms, due_ms) SELECT body, ?1, ?1 FROM dead_letters ORDER BY id",
-                    [now],
-                )?;
-                tx.execute("DELETE FROM dead_letters", [])
-            })
-            .await?;
-        self.changed.notify_one();
-        Ok(count)
+        self.change_by(move |tx| {
+            tx.execute(
+                "INSERT INTO inbox (body, received_ms, due_ms) SELECT body, ?1, ?1 FROM dead_letters ORDER BY id",
+                [now],
+            )?;
+            tx.execute("DELETE FROM dead_letters", [])
+        })
+        .await
     }
 
     pub(super) async fn counts(&self) -> anyhow::Result<InboxCounts> {
@@ -341,17 +368,18 @@ pub(super) fn dead_letters(folder: &Path) -> anyhow::Result<Vec<DeadLetter>> {
 
 /// `synchronous = FULL` with a write-ahead log: a committed transaction survives
 /// power loss (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+fn connect(path: &Path, pause: Duration) -> rusqlite::Result<Connection> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.busy_timeout(Duration::from_secs(5))?;
     connection.execute_batch(SCHEMA)?;
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    // Behind the others: one of these may have taken the process down.
+    // Behind the others: one of these may have taken the process down. And later,
+    // since what that process had sent may still arrive.
     tx.execute(
         "UPDATE inbox SET taken = 0, interruptions = interruptions + 1, due_ms = ?1 WHERE taken = 1",
-        [now_ms()],
+        [after(pause)],
     )?;
     tx.execute(
         "INSERT INTO dead_letters (body, received_ms, failed_ms, attempts, reason)
@@ -364,13 +392,15 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn serve(mut connection: Connection, asked: &mpsc::Receiver<Box<dyn Job>>) {
+fn serve(mut connection: Connection, asked: &mpsc::Receiver<Box<dyn Job>>, changed: &Notify) {
     while let Ok(first) = asked.recv() {
         let mut jobs = vec![first];
         jobs.extend(asked.try_iter().take(TOGETHER - 1));
         let committed = together(&mut connection, &mut jobs).map_err(|error| error.to_string());
         if let Err(error) = &committed {
             tracing::error!(error, "the inbox cannot be written");
+        } else if jobs.iter().any(|job| job.rings()) {
+            changed.notify_one();
         }
         for job in jobs {
             job.answer(committed.clone());
@@ -400,7 +430,7 @@ mod tests {
     #[tokio::test]
     async fn an_event_is_there_until_it_is_finished() {
         let folder = tempfile::tempdir().unwrap();
-        let inbox = Inbox::open(folder.path()).unwrap();
+        let inbox = Inbox::open(folder.path(), Duration::ZERO).unwrap();
         inbox.put(b"one".to_vec()).await.unwrap();
         inbox.put(b"two".to_vec()).await.unwrap();
         let one = taken(&inbox).await.unwrap();
@@ -419,7 +449,7 @@ mod tests {
     #[tokio::test]
     async fn what_a_dead_process_had_taken_is_due_again_and_at_last_put_aside() {
         let folder = tempfile::tempdir().unwrap();
-        let inbox = Inbox::open(folder.path()).unwrap();
+        let inbox = Inbox::open(folder.path(), Duration::ZERO).unwrap();
         inbox.put(b"deadly".to_vec()).await.unwrap();
         for life in 1..=INTERRUPTIONS {
             assert_eq!(taken(&inbox_again(folder.path())).await.unwrap().attempts, life);
@@ -435,7 +465,37 @@ mod tests {
     /// Another process would find the lock free; in one process the file is locked anew.
     fn inbox_again(folder: &Path) -> Inbox {
         let _ = std::fs::remove_file(folder.join("lock"));
-        Inbox::open(folder).unwrap()
+        Inbox::open(folder, Duration::ZERO).unwrap()
+    }
+
+    /// What it had sent to the store may still arrive.
+    #[tokio::test]
+    async fn what_was_interrupted_or_given_back_is_left_alone_for_its_pause() {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(folder.path(), Duration::ZERO).unwrap();
+        let not_before = |found| match found {
+            Taken::Nothing { due_ms: Some(due) } => assert!(due - now_ms() > 50_000, "{due}"),
+            other => panic!("{other:?}"),
+        };
+        inbox.put(b"event".to_vec()).await.unwrap();
+        assert!(taken(&inbox).await.is_some());
+        inbox.release(Duration::from_mins(1)).await.unwrap();
+        not_before(inbox.take().await.unwrap());
+        inbox.put(b"another".to_vec()).await.unwrap();
+        assert!(taken(&inbox).await.is_some());
+        let _ = std::fs::remove_file(folder.path().join("lock"));
+        not_before(Inbox::open(folder.path(), Duration::from_mins(1)).unwrap().take().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn an_event_whose_sender_hangs_up_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let inbox = Inbox::open(folder.path(), Duration::ZERO).unwrap();
+        let mut put = Box::pin(inbox.put(b"event".to_vec()));
+        assert!(futures_util::poll!(put.as_mut()).is_pending());
+        drop(put);
+        tokio::time::timeout(Duration::from_mins(1), inbox.change()).await.expect("it is put all the same");
+        assert!(taken(&inbox).await.is_some());
     }
 
     #[tokio::test]
@@ -447,14 +507,14 @@ mod tests {
                 inbox.put(b"event".to_vec()).await.unwrap();
             }
             assert!(taken(&inbox).await.is_some());
-            inbox.release().await.unwrap();
+            inbox.release(Duration::ZERO).await.unwrap();
         }
     }
 
     #[tokio::test]
     async fn dead_letters_are_kept_and_can_be_sent_again() {
         let folder = tempfile::tempdir().unwrap();
-        let inbox = Inbox::open(folder.path()).unwrap();
+        let inbox = Inbox::open(folder.path(), Duration::ZERO).unwrap();
         inbox.put(b"bad".to_vec()).await.unwrap();
         let entry = taken(&inbox).await.unwrap();
         inbox.bury(entry.id, "not understood".to_owned()).await.unwrap();
@@ -478,15 +538,15 @@ mod tests {
     #[tokio::test]
     async fn one_process_owns_a_folder() {
         let folder = tempfile::tempdir().unwrap();
-        let _first = Inbox::open(folder.path()).unwrap();
-        let error = Inbox::open(folder.path()).err().unwrap().to_string();
+        let _first = Inbox::open(folder.path(), Duration::ZERO).unwrap();
+        let error = Inbox::open(folder.path(), Duration::ZERO).err().unwrap().to_string();
         assert!(error.contains("in use by another worker"), "{error}");
     }
 
     #[tokio::test]
     async fn many_at_once_share_transactions_and_all_are_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let inbox = Inbox::open(folder.path()).unwrap();
+        let inbox = Inbox::open(folder.path(), Duration::ZERO).unwrap();
         let puts = (0..500).map(|n: u32| inbox.put(n.to_le_bytes().to_vec()));
         for put in futures_util::future::join_all(puts).await {
             put.unwrap();

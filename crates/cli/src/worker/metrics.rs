@@ -134,6 +134,7 @@ mod tests {
             bytes_out: 5,
             formats: BTreeMap::from([("webp", 1)]),
             retries: 4,
+            in_doubt: false,
             timings: Timings { get: Duration::from_millis(20), ..Timings::default() },
         };
         let (bucket, key) = ("b".to_owned(), "k".to_owned());

@@ -92,7 +92,7 @@ async fn serve(
     let engine = Engine::start(Arc::new(recipe), store, metrics, memory, options.concurrency).await;
     let inbox = match via {
         Via::Sqs => None,
-        Via::Webhook | Via::Nats => Some(Arc::new(Inbox::open(&options.data_dir)?)),
+        Via::Webhook | Via::Nats => Some(Arc::new(Inbox::open(&options.data_dir, engine::DOUBT)?)),
     };
     if let Some(inbox) = &inbox {
         prepare(inbox, options).await?;
@@ -278,7 +278,7 @@ impl Part<'_> {
         if !in_time {
             tracing::warn!(left = self.tasks.len(), "the time is over: what is under way comes again");
             if let Some(inbox) = &self.inbox {
-                inbox.release().await?;
+                inbox.release(engine::DOUBT).await?;
             }
         }
         Ok(Ending::Done)

@@ -3,10 +3,11 @@
 
 use crate::support::{
     FakeClock, FakeRenderer, NO_DEADLINE, Scripted, Step, expected, found, handler, memory, recipe,
+    until_stuck,
 };
 use futures_executor::block_on;
 use minilab_handler::store::{Cause, Operation};
-use minilab_handler::{ErrorKind, Handler, Options};
+use minilab_handler::{Clock as _, ErrorKind, Handler, Options};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,6 +53,8 @@ fn every_key_gives_an_account() {
     let handler = handler(scripted);
     let answer = block_on(handler.handle_and_tell(&event, NO_DEADLINE, |account| accounts.push(account)));
     assert_eq!(answer.expect_err("c.png must come again").kind, ErrorKind::Retry);
+    // A batch is begun at any of its keys.
+    accounts.sort_by(|a, b| a.key.cmp(&b.key));
     let seen: Vec<_> = accounts
         .iter()
         .map(|account| {
@@ -105,6 +108,44 @@ fn a_batch_is_done_in_full_and_each_key_once() {
         json!({ "printed": 2, "absent": 1, "rejected": 1, "ignored": 0, "failed": 0, "written": 6, "deleted": 0,
                 "bytes_in": 13 + 15 + 4, "bytes_out": bytes })
     );
+}
+
+/// It comes again whole, and is begun elsewhere: in a warm environment as in new ones.
+#[test]
+fn a_batch_that_outlasts_its_invocations_is_done_in_the_end() {
+    let keys: Vec<String> = (0..10).map(|number| format!("{number}.png")).collect();
+    let event = s3(&keys.iter().map(String::as_str).collect::<Vec<_>>());
+    for warm in [true, false] {
+        let memory = memory();
+        for key in &keys {
+            memory.upload("film", key, "400x300");
+        }
+        let clock = Arc::new(FakeClock::default());
+        let start = |seed| {
+            let passing = clock.clone();
+            let slow = Scripted::new(memory.clone(), move |call| {
+                if call.operation == Operation::Get {
+                    until_stuck(passing.sleep(Duration::from_secs(1)));
+                }
+                Step::Go
+            });
+            let renderer = Arc::new(FakeRenderer::default());
+            let recipe = recipe();
+            let limits = recipe.limits;
+            let options = Options { seed, ..Options::default() };
+            Handler::new(recipe, limits, slow, renderer, clock.clone(), options)
+        };
+        let mut handler = start(0);
+        for attempt in 1..=20 {
+            let deadline = clock.now() + Duration::from_secs(3);
+            let error = block_on(handler.handle(&event, deadline)).expect_err("time for three of ten");
+            assert_eq!(error.kind, ErrorKind::Retry);
+            if !warm {
+                handler = start(attempt);
+            }
+        }
+        assert_eq!(found(&memory), expected(&memory), "warm: {warm}");
+    }
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn a_print_says_where_it_comes_from_and_how_to_serve_it() {
     assert_eq!(print.content_type, "image/png");
     assert_eq!(print.cache_control, crate::support::recipe().outputs[0].cache_control);
     assert_eq!(print.metadata["minilab-source"], "a.png");
+    assert_eq!(print.metadata["minilab-source-bucket"], "film");
     assert_eq!(print.metadata["minilab-source-etag"], source.etag);
     assert_eq!(print.metadata["minilab-recipe"], crate::support::recipe().digest());
 }
@@ -280,6 +281,27 @@ fn only_a_write_without_an_answer_is_in_doubt() {
 }
 
 #[test]
+fn a_write_in_doubt_is_told_whatever_fails_after_it() {
+    for doubtful in [true, false] {
+        let memory = settled(STATES[0]);
+        set(&memory, "a.png", STATES[1]);
+        let mut left = u32::from(doubtful);
+        let scripted = Scripted::new(memory, move |call| match call.operation {
+            Operation::Put if left > 0 => {
+                left -= 1;
+                Step::Fail(Cause::TimedOut)
+            }
+            // The last look at the source.
+            Operation::Head if call.key == "a.png" => Step::Fail(Cause::Unavailable),
+            _ => Step::Go,
+        });
+        let (account, failure) = block_on(handler(scripted).attempt("a.png", NO_DEADLINE));
+        assert!(matches!(failure, Some(Failure::Store(error)) if error.cause == Cause::Unavailable));
+        assert_eq!(account.outcome.in_doubt, doubtful);
+    }
+}
+
+#[test]
 fn uploads_dropped_in_flight_put_a_rejection_in_doubt() {
     // The first upload is refused for good while the second is under way; the
     // renderer then finds that the picture is torn.
@@ -405,6 +427,32 @@ fn what_another_source_or_a_person_has_put_there_is_not_deleted() {
         ["failures/a.png.json", "mosaic-a.png", "sized/a.png_1x1.png", "sized/a.png_axb.png", "small/a.png"],
         "only the print that names this source and has a key that it leads to is gone"
     );
+}
+
+/// Two recipes print into one bucket, and both source buckets have the key.
+#[test]
+fn what_was_made_of_another_source_bucket_is_not_deleted() {
+    for (source, left) in [(None, 3), (Some("400x300"), 5)] {
+        let memory = memory();
+        for (key, bucket) in [
+            ("b/a.png", Some("film-b")),
+            ("sized/a.png_1x1.png", Some("film-b")),
+            ("failures/a.png.json", Some("film-b")),
+            ("sized/a.png_2x2.png", Some("film")),
+            ("sized/a.png_3x3.png", None),
+        ] {
+            let mut put = stored("theirs", Some("a.png"));
+            put.metadata.extend(bucket.map(|name| ("minilab-source-bucket".to_owned(), name.to_owned())));
+            block_on(memory.put("paper", key, put)).expect("memory");
+        }
+        set(&memory, "a.png", source);
+        let outcome = block_on(handler(memory.clone()).reconcile("a.png", NO_DEADLINE)).expect("settles");
+        assert_eq!(outcome.deleted, 2, "its own, and the one that names no bucket");
+        for key in ["b/a.png", "sized/a.png_1x1.png", "failures/a.png.json"] {
+            assert!(memory.object("paper", key).is_some(), "{key}, {source:?}");
+        }
+        assert_eq!(memory.keys("paper").len(), left + usize::from(source.is_some()), "{source:?}");
+    }
 }
 
 #[test]

@@ -408,6 +408,7 @@ impl World {
             let source = memory.object("film", &key).expect("listed");
             let metadata = Metadata::from([
                 (tag::SOURCE.to_owned(), tag::source(&key)),
+                (tag::SOURCE_BUCKET.to_owned(), "film".to_owned()),
                 (tag::SOURCE_ETAG.to_owned(), source.etag),
                 (tag::RECIPE.to_owned(), digest.clone()),
             ]);
