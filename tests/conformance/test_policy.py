@@ -64,6 +64,7 @@ BAD = {
     "everything": policy(statement("BUCKET") | {"Resource": "*"}),
     "other-service": policy(statement("BUCKET", action="sqs:SendMessage")),
     "unknown-operator": policy(statement("BUCKET", Condition={"StringSortOf": {"aws:SourceIp": "1"}})),
+    "unknown-key": policy(statement("BUCKET", effect="Deny", Condition={"StringEquals": {"s3:ExistingObjectTag/shut": "yes"}})),
     "too-long": policy(statement("BUCKET", Sid="x" * 21000)),
 }
 
@@ -186,6 +187,8 @@ STATUS = [
     ({}, True),
     ({"Condition": {"IpAddress": {"aws:SourceIp": "192.0.2.0/24"}}}, False),
     ({"Condition": {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}}, True),
+    ({"Condition": {"IpAddress": {"aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"]}}}, True),
+    ({"Condition": {"IpAddress": {"aws:SourceIp": ["10.0.0.0/8", "2001:db8::/32"]}}}, False),
     ({"Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}, False),
     ({"Condition": {"StringLike": {"aws:SourceVpc": "vpc-*"}}}, True),
     ({"Effect": "Deny"}, False),

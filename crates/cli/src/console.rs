@@ -262,7 +262,13 @@ impl Extension for Console {
         }
     }
 
-    fn preview(&self, text: &str, key: &str, bytes: &[u8]) -> Result<Preview, String> {
+    fn preview(
+        &self,
+        text: &str,
+        key: &str,
+        bytes: &[u8],
+        gone: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Preview, String> {
         let recipe = self.read(text)?;
         if let Some(asset) = recipe.missing_assets().first() {
             return Err(format!("the watermark {asset:?} lies in a bucket, which a preview does not ask"));
@@ -276,7 +282,7 @@ impl Extension for Console {
             let ready = begun.elapsed().as_secs_f64() * 1e3;
             renditions.lock().unwrap_or_else(PoisonError::into_inner).push((ready, print));
         };
-        let stop = || begun.elapsed() >= Duration::from_secs(limits.seconds.into());
+        let stop = || gone() || begun.elapsed() >= Duration::from_secs(limits.seconds.into());
         let summary = minilab_imaging::render_until(bytes, key, &recipe, &limits, &sink, &stop)
             .map_err(|error| error.to_string())?;
         let mut renditions = renditions.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -337,7 +343,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     }
     file.as_file().sync_all().with_context(fail)?;
     file.persist(path).with_context(fail)?;
-    Ok(())
+    minilab_local::storage::sync_folder(folder).with_context(fail)
 }
 
 #[cfg(test)]
@@ -380,6 +386,20 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_is_not_in_force_before_its_file_is_durable() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let console = console(folder.path());
+        // Written to and not opened: the rename succeeds and the sync cannot.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o300)).unwrap();
+        let opens = std::fs::File::open(folder.path()).is_ok();
+        let saved = console.save(TEXT);
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        // Root opens it all the same.
+        assert_eq!(saved.is_ok(), opens, "{saved:?}");
+    }
+
+    #[test]
     fn a_recipe_that_is_wrong_or_moves_the_buckets_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let console = console(folder.path());
@@ -398,7 +418,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let console = console(folder.path());
         let picture = include_bytes!("../../../tests/golden/png/rgb8/input.png");
-        let made = console.preview(TEXT, "k", picture).unwrap();
+        let made = console.preview(TEXT, "k", picture, &|| false).unwrap();
         assert_eq!(made.prints.len(), 1);
         assert_eq!(
             (made.prints[0].key.as_str(), made.prints[0].description.format.as_str()),
@@ -409,7 +429,9 @@ mod tests {
         // A recipe of one output is that output alone.
         assert_eq!(made.prints[0].predicted_memory, Some(made.predicted_memory));
         assert!((0.0..=made.ms).contains(&made.prints[0].ready_ms));
-        assert!(console.preview(TEXT, "k", b"no picture").unwrap_err().contains("not an image"));
+        let refused = console.preview(TEXT, "k", b"no picture", &|| false).unwrap_err();
+        assert!(refused.contains("not an image"), "{refused}");
+        assert!(console.preview(TEXT, "k", picture, &|| true).is_err());
     }
 
     #[test]

@@ -347,7 +347,7 @@ impl Cloud {
 
     /// The newest given-up events, newest first, at most 1000.
     pub async fn failed_events(&self) -> rusqlite::Result<Vec<FailedEvent>> {
-        self.invoker.failed_events().await
+        self.invoker.failed_events(1000).await
     }
 
     /// Queues a given-up event anew; false when there is no such event.

@@ -222,6 +222,14 @@ async fn each_reason_not_to_start_is_one_line_with_its_remedy() {
             "service:Name",
             Box::new(|c| c.policy["Statement"][0]["Action"] = json!("GetObject")),
         ),
+        (
+            "aws:MultiFactorAuthPresent",
+            "aws:SourceIp",
+            Box::new(|c| {
+                c.policy["Statement"][0]["Condition"] =
+                    json!({ "Bool": { "aws:MultiFactorAuthPresent": "true" } });
+            }),
+        ),
         ("128", "memory", Box::new(|c| c.function.memory_mb = 1)),
         ("\"nowhere\"", "add it", Box::new(|c| c.triggers[0].bucket = "nowhere".to_owned())),
         (

@@ -312,7 +312,7 @@ async fn a_poison_event_gets_exactly_two_retries_and_others_flow() {
         .collect();
     assert_eq!(attempts, [1, 2, 3]);
     assert_eq!(bench.feed.finished().iter().filter(|record| record.outcome == "success").count(), 10);
-    let failed = bench.invoker.failed_events().await.unwrap();
+    let failed = bench.invoker.failed_events(1000).await.unwrap();
     assert_eq!(failed.len(), 1);
     let envelope = &failed[0].envelope;
     assert_eq!(envelope["requestContext"]["condition"], "RetriesExhausted");
@@ -330,7 +330,7 @@ async fn an_event_past_its_age_goes_to_the_destination_with_its_last_error() {
     });
     bench.enqueue(json!({ "do": "error" })).await;
     bench.idle().await;
-    let failed = bench.invoker.failed_events().await.unwrap();
+    let failed = bench.invoker.failed_events(1000).await.unwrap();
     assert_eq!(failed[0].condition, "EventAgeExceeded");
     assert_eq!(failed[0].envelope["requestContext"]["approximateInvokeCount"], 1);
     assert_eq!(failed[0].envelope["responsePayload"]["errorMessage"], "as asked");
@@ -366,7 +366,7 @@ async fn of_many_events_of_which_some_fail_each_ends_in_exactly_one_place() {
     let bench = Bench::new(|_| {});
     bench.enqueue_many(0..EVENTS).await;
     bench.idle().await;
-    let failed = bench.invoker.failed_events().await.unwrap();
+    let failed = bench.invoker.failed_events(1000).await.unwrap();
     let mut given_up: Vec<u64> =
         failed.iter().map(|event| event.envelope["requestPayload"]["n"].as_u64().unwrap()).collect();
     given_up.sort_unstable();
@@ -401,7 +401,7 @@ async fn none_is_lost(events: u64) {
     assert_eq!((pending.queued, pending.running, pending.waiting), (0, 0, 0));
     let mut handled: Vec<u64> =
         std::fs::read_to_string(&successes).unwrap().lines().map(|line| line.parse().unwrap()).collect();
-    let given_up = bench.invoker.failed_events().await.unwrap();
+    let given_up = bench.invoker.failed_events(1000).await.unwrap();
     println!("{} handled, {} given up", handled.len(), given_up.len());
     assert_eq!(pending.failed, given_up.len() as u64);
     handled.extend(given_up.iter().map(|event| event.envelope["requestPayload"]["n"].as_u64().unwrap()));
@@ -451,7 +451,7 @@ async fn an_event_that_waits_too_long_for_an_environment_is_filed_untried() {
     }
     bench.enqueue(json!({ "n": 2 })).await;
     bench.idle().await;
-    let failed = bench.invoker.failed_events().await.unwrap();
+    let failed = bench.invoker.failed_events(1000).await.unwrap();
     assert_eq!(failed.len(), 1);
     let context = &failed[0].envelope["requestContext"];
     assert_eq!(
@@ -475,7 +475,7 @@ async fn given_up_events_are_driven_anew_together() {
     bench.idle().await;
     let mut given_up: Vec<u64> = bench
         .invoker
-        .failed_events()
+        .failed_events(1000)
         .await
         .unwrap()
         .iter()

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use minilab_local::notify::{EventName, Origin, Place, Rule};
 use minilab_local::storage::{
-    Algorithm, Attributes, BodyError, CompletedPart, EtagMatch, NewObject, NewUpload, OpenError, Paging,
-    Received, Reception, Recovery, Storage, StorageError, WriteCondition,
+    Algorithm, Attributes, BodyError, CompletedPart, EtagMatch, NewObject, NewUpload, ObjectInfo, OpenError,
+    Paging, Received, Reception, Recovery, Storage, StorageError, WriteCondition,
 };
 use std::fs;
 use std::path::Path;
@@ -270,4 +270,24 @@ async fn a_body_that_breaks_off_leaves_nothing() {
     // The write under way when the body broke may end after the answer.
     let fixture = fixture.reopen();
     assert_eq!(fixture.files(), 0);
+}
+
+#[tokio::test]
+async fn what_is_replaced_or_deleted_behind_a_reader_hides_nothing_before_it() {
+    let fixture = Fixture::new();
+    for key in ["in/a", "in/b", "in/c", "in/d", "in/e", "in/f", "out/g"] {
+        fixture.put(key, b"1").await;
+    }
+    let part = |last: Option<&ObjectInfo>| fixture.storage.older("b", "in/", last, 2).unwrap();
+    let keys = |part: &[ObjectInfo]| part.iter().map(|info| info.key.clone()).collect::<Vec<_>>();
+    let first = part(None);
+    assert_eq!(keys(&first), ["in/f", "in/e"]);
+    fixture.put("in/f", b"2").await;
+    fixture.delete("in/e", None);
+    let second = part(first.last());
+    assert_eq!(keys(&second), ["in/d", "in/c"]);
+    fixture.delete("in/c", None);
+    let third = part(second.last());
+    assert_eq!(keys(&third), ["in/b", "in/a"]);
+    assert_eq!(keys(&part(third.last())), Vec::<String>::new());
 }

@@ -17,9 +17,11 @@ use tokio_util::task::TaskTracker;
 
 use super::engine::{Engine, Settled, pause, pause_of_event};
 use super::health::Health;
+use crate::buckets::ANSWER;
 
 /// SQS's longest wait, and its most messages at once (`ReceiveMessage`).
 const LONG_POLL_SECONDS: i32 = 20;
+const _: () = assert!((LONG_POLL_SECONDS as u64) < ANSWER.as_secs());
 const MOST: usize = 10;
 
 #[derive(Clone)]

@@ -187,6 +187,9 @@ pub(super) fn check(config: &CloudConfig) -> Result<Policy, StartError> {
         });
     }
     Policy::parse(&config.policy)
+        .and_then(|policy| {
+            policy.check_keys("s3", crate::s3::is_known, &crate::s3::condition_key_names()).map(|()| policy)
+        })
         .map_err(|source| StartError::Policy { role: config.function.role.clone(), source })
 }
 

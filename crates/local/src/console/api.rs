@@ -23,8 +23,8 @@ use crate::iam::Effect;
 use crate::notify::{self, EventName, Occurrence, Origin};
 use crate::storage::{ObjectInfo, Search, StorageError};
 
-/// How many invocations the state holds, each with its log.
-const SHOWN: usize = 200;
+/// How many invocations the state holds, each with its log, and how many events that were given up.
+const SHOWN: u32 = 200;
 /// How many invocations under way it holds.
 const UNDER_WAY: u32 = 500;
 /// How many files one request may ask links for.
@@ -34,7 +34,7 @@ const UPLOAD: Duration = Duration::from_hours(6);
 /// The longest key of S3, in bytes.
 const LONGEST_KEY: usize = 1024;
 /// How many events a backfill queues in one transaction.
-const BATCH: u64 = 500;
+const BATCH: u32 = 500;
 
 /// An error as JSON.
 pub(super) fn problem(status: StatusCode, text: &str) -> Response {
@@ -138,12 +138,11 @@ pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Answer<Value> {
         })
         .collect();
     let queue = console.invoker.pending().await?;
-    let mut failed = console.invoker.failed_events().await?;
-    failed.truncate(SHOWN);
+    let failed = console.invoker.failed_events(SHOWN).await?;
     let mut denials = console.authority.recent_decisions();
     denials.retain(|entry| entry.decision.effect == Effect::Deny);
     let mut finished = console.feed.finished();
-    finished.drain(..finished.len().saturating_sub(SHOWN));
+    finished.drain(..finished.len().saturating_sub(SHOWN as usize));
     let asked = Arc::clone(&shared);
     let invocations = blocking(move || {
         let shown = |record| live::finished(&asked.console, record);
@@ -304,23 +303,20 @@ pub(super) async fn retry_picture(State(shared): State<Arc<Shared>>, body: Body<
 /// Has the function look at every object anew.
 pub(super) async fn backfill(State(shared): State<Arc<Shared>>) -> Answer<Value> {
     let places = extension(&shared)?.places();
-    let mut anchor = None;
+    let mut last: Option<ObjectInfo> = None;
     let mut queued = 0;
     loop {
         let (asked, places) = (Arc::clone(&shared), places.clone());
-        let search =
-            Search { prefix: places.prefix, anchor, offset: queued, limit: BATCH, ..Search::default() };
         let (payloads, seen) = blocking(move || {
-            let found = asked.console.storage.newest(&places.source, &search)?;
-            let events =
-                found.entries.iter().map(|info| event(&asked, info, &places.source)).collect::<Vec<_>>();
-            Ok::<_, StorageError>((events, found.anchor))
+            let found = asked.console.storage.older(&places.source, &places.prefix, last.as_ref(), BATCH)?;
+            let events = found.iter().map(|info| event(&asked, info, &places.source)).collect::<Vec<_>>();
+            Ok::<_, StorageError>((events, found.into_iter().last()))
         })
         .await??;
         if payloads.is_empty() {
             return Ok(Json(json!({ "queued": queued })));
         }
-        anchor = Some(seen);
+        last = seen;
         queued += payloads.len() as u64;
         shared.console.invoker.enqueue_all(payloads).await?;
     }

@@ -38,8 +38,15 @@ pub trait Extension: Send + Sync + 'static {
     /// What is wrong with a recipe, and what it would make.
     fn check(&self, text: &str) -> Check;
 
-    /// What a recipe makes of one object. The error is for people.
-    fn preview(&self, text: &str, key: &str, bytes: &[u8]) -> Result<Preview, String>;
+    /// What a recipe makes of one object. The error is for people. `gone` says
+    /// when nobody waits for it any more.
+    fn preview(
+        &self,
+        text: &str,
+        key: &str,
+        bytes: &[u8],
+        gone: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Preview, String>;
 
     /// Keeps a recipe, durably, as the one in force. The error is for people.
     fn save(&self, text: &str) -> Result<Applied, String>;

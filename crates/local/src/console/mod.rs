@@ -64,9 +64,9 @@ struct Shared {
     console: Console,
     stop: CancellationToken,
     /// Previews take the memory of a whole picture: one at a time.
-    previewing: Semaphore,
+    previewing: Arc<Semaphore>,
     /// One recipe is saved at a time.
-    saving: Semaphore,
+    saving: Arc<Semaphore>,
     content_policy: HeaderValue,
 }
 
@@ -76,8 +76,8 @@ pub(crate) async fn serve(listener: TcpListener, console: Console, stop: Cancell
         content_policy: content_policy(&console.presigner.endpoint),
         console,
         stop: stop.clone(),
-        previewing: Semaphore::new(1),
-        saving: Semaphore::new(1),
+        previewing: Arc::new(Semaphore::new(1)),
+        saving: Arc::new(Semaphore::new(1)),
     };
     let serving =
         axum::serve(listener, router(Arc::new(shared))).with_graceful_shutdown(stop.cancelled_owned());

@@ -11,6 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::api::{Answer, Body, Problem, blocking, extension};
@@ -55,6 +57,26 @@ fn sources(shared: &Shared) -> Result<u64, StorageError> {
     Ok(shared.console.storage.newest(&places.source, &search)?.total)
 }
 
+async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
+    Arc::clone(turns).acquire_owned().await.map_err(|error| Problem::unavailable(&error))
+}
+
+/// Runs what blocks when its turn comes. The turn is the work's: when the page
+/// goes away the work is told, and the next one waits until it has ended.
+async fn in_turn<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce(&(dyn Fn() -> bool + Sync)) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let turn = turn(turns).await?;
+    let gone = CancellationToken::new();
+    let _leaving = gone.clone().drop_guard();
+    blocking(move || {
+        let _turn = turn;
+        work(&|| gone.is_cancelled())
+    })
+    .await
+}
+
 #[derive(Deserialize)]
 pub(super) struct Tried {
     text: String,
@@ -64,15 +86,14 @@ pub(super) struct Tried {
 pub(super) async fn preview(State(shared): State<Arc<Shared>>, body: Body<Tried>) -> Answer<Value> {
     let Json(Tried { text, key }) = body?;
     let extension = extension(&shared)?;
-    let _turn = shared.previewing.acquire().await.map_err(|error| Problem::unavailable(&error))?;
     let asked = Arc::clone(&shared);
-    let made = blocking(move || {
+    let made = in_turn(&shared.previewing, move |gone| {
         let bucket = extension.places().source;
         let (info, bytes) = asked.console.storage.whole(&bucket, &key, TRIED)?;
         let bytes = bytes.ok_or_else(|| {
             Problem::unprocessable(format!("{key} has {} bytes; a preview takes at most {TRIED}", info.size))
         })?;
-        extension.preview(&text, &key, &bytes).map_err(Problem::unprocessable)
+        extension.preview(&text, &key, &bytes, gone).map_err(Problem::unprocessable)
     })
     .await??;
     let mut together = 0;
@@ -100,10 +121,11 @@ pub(super) async fn preview(State(shared): State<Arc<Shared>>, body: Body<Tried>
 pub(super) async fn save(State(shared): State<Arc<Shared>>, body: Body<Text>) -> Answer<Value> {
     let Json(Text { text }) = body?;
     let extension = extension(&shared)?;
-    let _turn = shared.saving.acquire().await.map_err(|error| Problem::unavailable(&error))?;
+    let turn = turn(&shared.saving).await?;
     let saved = Arc::clone(&shared);
     // Not interrupted when the page goes away: saved means in force.
     let saving = tokio::spawn(async move {
+        let _turn = turn;
         let applied = blocking(move || extension.save(&text)).await?.map_err(Problem::unprocessable)?;
         if let Some(policy) = &applied.policy {
             let policy = Policy::parse(policy).map_err(|error| Problem::unavailable(&error))?;
@@ -115,4 +137,35 @@ pub(super) async fn save(State(shared): State<Arc<Shared>>, body: Body<Text>) ->
         Ok::<_, Problem>(json!({ "changes": applied.changes, "sources": sources, "path": applied.path }))
     });
     Ok(Json(saving.await.map_err(|error| Problem::unavailable(&error))??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_is_told_so_and_keeps_its_turn_to_its_end() {
+        let turns = Arc::new(Semaphore::new(1));
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (told, tells) = tokio::sync::oneshot::channel();
+        let (end, ends) = std::sync::mpsc::channel();
+        let asked = Arc::clone(&turns);
+        let page = tokio::spawn(async move {
+            let work = move |gone: &(dyn Fn() -> bool + Sync)| {
+                begun.send(()).unwrap();
+                while !gone() {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                }
+                told.send(()).unwrap();
+                ends.recv().unwrap();
+            };
+            in_turn(&asked, work).await.is_ok()
+        });
+        begins.await.unwrap();
+        page.abort();
+        tells.await.unwrap();
+        assert_eq!(turns.available_permits(), 0);
+        end.send(()).unwrap();
+        assert!(in_turn(&turns, |gone| !gone()).await.is_ok_and(|waited| waited));
+    }
 }

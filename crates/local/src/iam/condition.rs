@@ -303,6 +303,16 @@ impl Operand {
 }
 
 impl Condition {
+    /// The condition key as written.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Operator and key, as an error's field names them.
+    pub(super) fn place(&self) -> String {
+        format!("{}.{}", self.operator, self.key)
+    }
+
     /// Whether the condition holds for this request, in a statement of `effect`.
     pub(super) fn holds(&self, effect: Effect, context: &RequestContext) -> bool {
         let values = context.get(&self.key);

@@ -140,6 +140,8 @@ impl Credentials {
                 file.write_all(&text).map_err(keep)?;
                 file.sync_all().map_err(keep)?;
                 std::fs::rename(&beside, path).map_err(keep)?;
+                // Who was told the key may have it written down.
+                crate::storage::sync_folder(path.parent().unwrap_or(path)).map_err(keep)?;
                 Ok(made)
             }
             Err(error) => Err(keep(error)),
@@ -171,6 +173,18 @@ mod tests {
         assert_eq!(first, Credentials::load_or_create(&path).unwrap());
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!((first.access_key_id.len(), first.secret_access_key.len()), (20, 40));
+    }
+
+    #[test]
+    fn a_pair_is_not_handed_out_before_its_file_is_durable() {
+        let folder = tempfile::tempdir().unwrap();
+        // Written to and not opened: the rename succeeds and the sync cannot.
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o300)).unwrap();
+        let opens = std::fs::File::open(folder.path()).is_ok();
+        let made = Credentials::load_or_create(&folder.path().join("root.json"));
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        // Root opens it all the same.
+        assert_eq!(made.is_ok(), opens);
     }
 
     #[test]

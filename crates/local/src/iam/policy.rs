@@ -90,6 +90,17 @@ impl Policy {
     pub fn parse(document: &Value) -> Result<Self, PolicyError> {
         Ok(Self { statements: statements(document, Statement::of_identity)? })
     }
+
+    /// Refuses a condition key that `is_known` does not know, in any statement
+    /// that may speak of `service`; `known` names those that it knows.
+    pub(crate) fn check_keys(
+        &self,
+        service: &str,
+        is_known: impl Fn(&str) -> bool,
+        known: &str,
+    ) -> Result<(), PolicyError> {
+        check_keys(&self.statements, service, is_known, known)
+    }
 }
 
 impl ResourcePolicy {
@@ -101,6 +112,16 @@ impl ResourcePolicy {
     /// Reads a policy document.
     pub fn parse(document: &Value) -> Result<Self, PolicyError> {
         Ok(Self { statements: statements(document, Statement::of_resource)? })
+    }
+
+    /// As [`Policy::check_keys`].
+    pub(crate) fn check_keys(
+        &self,
+        service: &str,
+        is_known: impl Fn(&str) -> bool,
+        known: &str,
+    ) -> Result<(), PolicyError> {
+        check_keys(&self.statements, service, is_known, known)
     }
 
     /// Every `Resource` and `NotResource` as written, so that whoever keeps the
@@ -167,6 +188,26 @@ fn statements(
         }
     }
     Ok(statements)
+}
+
+fn check_keys(
+    statements: &[Statement],
+    service: &str,
+    is_known: impl Fn(&str) -> bool,
+    known: &str,
+) -> Result<(), PolicyError> {
+    let unknown = statements.iter().enumerate().find_map(|(index, statement)| {
+        let unknown = statement.conditions.iter().find(|condition| !is_known(condition.key()));
+        unknown.filter(|_| statement.may_speak_of(service)).map(|condition| (index, condition))
+    });
+    match unknown {
+        None => Ok(()),
+        Some((index, condition)) => Err(PolicyError::new(
+            &format!("Statement[{index}].Condition.{}", condition.place()),
+            "asks for a condition key that no request here has, so the statement would not do what it says",
+            &format!("remove it; known are {known}"),
+        )),
+    }
 }
 
 fn known_fields(prefix: &str, fields: &Map<String, Value>, known: &[&str]) -> Result<(), PolicyError> {
@@ -270,6 +311,14 @@ impl Statement {
             Some(block) => condition::parse(&format!("{at}.Condition"), block, variables)?,
         };
         Ok(Self { label, effect, principals, actions, resources, conditions })
+    }
+
+    /// Whether actions of `service` may be among those that are meant.
+    fn may_speak_of(&self, service: &str) -> bool {
+        self.actions.negated
+            || self.actions.written.iter().any(|action| {
+                action.split_once(':').is_none_or(|(named, _)| named.eq_ignore_ascii_case(service))
+            })
     }
 
     /// By which name this statement speaks of the caller's request, or what it

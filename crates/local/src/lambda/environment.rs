@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use super::extension;
 use super::memory;
+use super::outcome::recorded;
 use super::output::Output;
 use super::runtime_api::{Api, Delivery};
 use super::variables::{trace_id, variables};
@@ -418,7 +419,7 @@ impl Environment {
         let peak_mb = self.process.peak.load(Ordering::Relaxed).div_ceil(1 << 20);
         let (name, error) = match outcome {
             Outcome::Success(_) => ("success".to_owned(), Value::Null),
-            Outcome::Failure(failure) => (failure.error_type.clone(), failure.payload_json()),
+            Outcome::Failure(failure) => (failure.error_type.clone(), recorded(failure.payload_json())),
             Outcome::Interrupted => ("interrupted".to_owned(), json!(null)),
         };
         let mut record = InvocationRecord {

@@ -404,10 +404,10 @@ impl Invoker {
         }
     }
 
-    /// The newest given-up events, newest first, at most 1000.
-    pub async fn failed_events(self: &Arc<Self>) -> rusqlite::Result<Vec<FailedEvent>> {
+    /// The newest given-up events, newest first, at most `limit`.
+    pub async fn failed_events(self: &Arc<Self>, limit: u32) -> rusqlite::Result<Vec<FailedEvent>> {
         let function = self.function().to_owned();
-        self.read(move |c| queue::failed_events(c, &function, 1000)).await
+        self.read(move |c| queue::failed_events(c, &function, limit)).await
     }
 
     /// Queues a given-up event anew; false when there is no such event.

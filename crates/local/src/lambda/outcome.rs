@@ -53,6 +53,7 @@ impl Failure {
             .and_then(|value| value.get("errorType")?.as_str().map(str::to_owned));
         let error_type =
             error_type.map(str::to_owned).or(in_body).unwrap_or_else(|| "Runtime.Unknown".to_owned());
+        let error_type = shorten(&error_type, MOST_TYPE);
         Self { error_type, payload: body, log_line: None }
     }
 
@@ -160,6 +161,34 @@ pub struct InvocationRecord {
     pub log: Vec<String>,
 }
 
+/// How much of an error a record has.
+const MOST_ERROR: usize = 4096;
+/// How much of an error's type.
+const MOST_TYPE: usize = 256;
+
+fn shorten(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        text.to_owned()
+    } else {
+        format!("{}…", &text[..text.floor_char_boundary(most)])
+    }
+}
+
+/// An error as a record has it: a function may answer with megabytes, which
+/// only the failure destination gets.
+pub(super) fn recorded(error: Value) -> Value {
+    let whole = error.to_string();
+    if whole.len() <= MOST_ERROR {
+        return error;
+    }
+    let message = error.get("errorMessage").and_then(Value::as_str).unwrap_or(&whole);
+    let mut short = json!({ "errorMessage": shorten(message, MOST_ERROR) });
+    if let Some(name) = error.get("errorType").and_then(Value::as_str) {
+        short["errorType"] = json!(shorten(name, MOST_TYPE));
+    }
+    short
+}
+
 impl InvocationRecord {
     /// The REPORT line, fields apart by tabs as Lambda prints them.
     pub(super) fn report(&self) -> String {
@@ -260,6 +289,23 @@ mod tests {
         ] {
             assert_eq!(message(&Failure::exited("id", ExitStatus::from_raw(raw))), text);
         }
+    }
+
+    #[test]
+    fn a_record_has_no_more_of_an_error_than_people_read() {
+        let small = json!({ "errorType": "T", "errorMessage": "m", "stackTrace": ["a"] });
+        assert_eq!(recorded(small.clone()), small);
+        let name = "ü".repeat(300_000);
+        let big = json!({ "errorType": name, "errorMessage": "x".repeat(6 << 20), "stackTrace": [] });
+        for error in [big.clone(), json!("ü".repeat(3 << 20)), json!(vec![0; 5000])] {
+            let short = recorded(error).to_string();
+            assert!((MOST_ERROR..2 * MOST_ERROR).contains(&short.len()), "{}", short.len());
+        }
+        let failure = Failure::reported(None, Bytes::from(big.to_string()));
+        assert!(
+            failure.error_type.len() < 2 * MOST_TYPE && name.starts_with(&failure.error_type[..MOST_TYPE])
+        );
+        assert_eq!(failure.payload_json(), big);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::environment::{Attempt, Environment, Plan, announce_start, until_true};
+use super::outcome::recorded;
 use super::variables::log_stream;
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
 use crate::activity::{Activity, Feed, subjects};
@@ -274,7 +275,7 @@ impl Pool {
             subjects: subjects(&attempt.payload),
             started_ms: began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64,
             outcome: outcome.to_owned(),
-            error,
+            error: recorded(error),
             duration_ms,
             billed_ms: duration_ms.ceil() as u64,
             max_memory_mb: 0,

@@ -5,6 +5,7 @@
 //! own name, so nothing is reachable without a permission.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
 
+use super::condition_keys;
 use crate::iam::RequestContext;
 use s3s::dto::CopySource;
 use s3s::{S3Result, s3_error};
@@ -47,7 +48,8 @@ pub(crate) fn object_arn(bucket: &str, key: &str) -> String {
 /// The permissions that the request itself shows to be needed.
 ///
 /// `DeleteObjects` (keys in its body) and `PostObject` (key in its form) need
-/// none here: the operation asks for each key once it knows them.
+/// none here: the operation asks for each key once it knows them. So does
+/// `PutObjectTagging` for its tags, beside what it needs here.
 /// `InvalidArgument` when `x-amz-copy-source` cannot be read.
 pub(crate) fn needs(facts: &Facts<'_>) -> S3Result<Vec<Need>> {
     let version = (facts.query)("versionId");
@@ -57,7 +59,7 @@ pub(crate) fn needs(facts: &Facts<'_>) -> S3Result<Vec<Need>> {
         (None, _) => "arn:aws:s3:::*".to_owned(),
     };
     let need = |action: &str| {
-        let mut context = RequestContext::new();
+        let mut context = condition_keys::of_request(action, facts);
         if let Some(version) = &version {
             context.insert("s3:VersionId", version.clone());
         }
@@ -75,6 +77,15 @@ pub(crate) fn needs(facts: &Facts<'_>) -> S3Result<Vec<Need>> {
         need
     };
     let versioned = |plain: &str, of_version: &str| need(if version.is_some() { of_version } else { plain });
+    let writing = |put: Need| {
+        let mut all = vec![put];
+        for (header, action) in [("x-amz-tagging", "s3:PutObjectTagging"), ("x-amz-acl", "s3:PutObjectAcl")] {
+            if (facts.header)(header).is_some() {
+                all.push(need(action));
+            }
+        }
+        all
+    };
     let needs = match facts.operation {
         "ListBuckets" => vec![need("s3:ListAllMyBuckets")],
         "HeadBucket" => vec![need("s3:ListBucket")],
@@ -87,22 +98,14 @@ pub(crate) fn needs(facts: &Facts<'_>) -> S3Result<Vec<Need>> {
         "GetObjectTagging" => vec![versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging")],
         "PutObjectTagging" => vec![versioned("s3:PutObjectTagging", "s3:PutObjectVersionTagging")],
         "DeleteObjectTagging" => vec![versioned("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging")],
-        "PutObject" | "CreateMultipartUpload" => {
-            let mut all = vec![need("s3:PutObject")];
-            if (facts.header)("x-amz-tagging").is_some() {
-                all.push(need("s3:PutObjectTagging"));
-            }
-            if (facts.header)("x-amz-acl").is_some() {
-                all.push(need("s3:PutObjectAcl"));
-            }
-            all
-        }
+        "PutObject" | "CreateMultipartUpload" => writing(need("s3:PutObject")),
         "UploadPart" | "CompleteMultipartUpload" => vec![need("s3:PutObject")],
         "CopyObject" | "UploadPartCopy" => {
-            let mut all = vec![source_need(facts)?, need("s3:PutObject")];
-            if (facts.header)("x-amz-tagging").is_some() {
-                all.push(need("s3:PutObjectTagging"));
-            }
+            let (source, name) = source_need(facts)?;
+            let mut put = need("s3:PutObject");
+            put.context.insert("s3:x-amz-copy-source", name);
+            let mut all = vec![source];
+            all.extend(writing(put));
             all
         }
         "GetBucketNotificationConfiguration" => vec![need("s3:GetBucketNotification")],
@@ -138,7 +141,8 @@ pub(crate) fn needs(facts: &Facts<'_>) -> S3Result<Vec<Need>> {
     Ok(needs)
 }
 
-fn source_need(facts: &Facts<'_>) -> S3Result<Need> {
+/// What reading a copy's source needs, and how conditions name that source.
+fn source_need(facts: &Facts<'_>) -> S3Result<(Need, String)> {
     let header = (facts.header)("x-amz-copy-source").unwrap_or_default();
     let source = CopySource::parse(header).map_err(|_| {
         s3_error!(
@@ -157,7 +161,8 @@ fn source_need(facts: &Facts<'_>) -> S3Result<Need> {
         }
         None => "s3:GetObject",
     };
-    Ok(Need { action: action.to_owned(), resource: object_arn(&bucket, &key), context })
+    let need = Need { action: action.to_owned(), resource: object_arn(&bucket, &key), context };
+    Ok((need, format!("{bucket}/{key}")))
 }
 
 #[cfg(test)]
@@ -218,6 +223,42 @@ mod tests {
                 ("s3:PutObject".to_owned(), "arn:aws:s3:::b/k".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_write_tells_the_policy_what_it_writes() {
+        let context = |operation: &str, action: &str, headers: &[(&str, &'static str)]| {
+            let facts = Facts {
+                operation,
+                bucket: Some("b"),
+                key: Some("k"),
+                query: &|_| None,
+                header: &|name| headers.iter().find(|pair| pair.0 == name).map(|pair| pair.1),
+            };
+            needs(&facts).unwrap().into_iter().find(|need| need.action == action).unwrap().context
+        };
+        let headers = [
+            ("if-none-match", "*"),
+            ("x-amz-acl", "private"),
+            ("x-amz-storage-class", "STANDARD"),
+            ("x-amz-tagging", "team=a%20b&x="),
+            ("x-amz-copy-source", "/src/a%20b"),
+            ("x-amz-metadata-directive", "REPLACE"),
+        ];
+        for (operation, action, key, values) in [
+            ("PutObject", "s3:PutObject", "s3:if-none-match", &["*"][..]),
+            ("GetObject", "s3:GetObject", "s3:if-none-match", &[]),
+            ("PutObject", "s3:PutObject", "s3:ObjectCreationOperation", &["true"]),
+            ("UploadPart", "s3:PutObject", "s3:ObjectCreationOperation", &["false"]),
+            ("PutObject", "s3:PutObjectAcl", "s3:x-amz-acl", &["private"]),
+            ("CreateMultipartUpload", "s3:PutObject", "s3:x-amz-storage-class", &["STANDARD"]),
+            ("PutObject", "s3:PutObject", "s3:RequestObjectTag/team", &["a b"]),
+            ("PutObject", "s3:PutObjectTagging", "s3:RequestObjectTagKeys", &["team", "x"]),
+            ("CopyObject", "s3:PutObject", "s3:x-amz-copy-source", &["src/a b"]),
+            ("CopyObject", "s3:PutObject", "s3:x-amz-metadata-directive", &["REPLACE"]),
+        ] {
+            assert_eq!(context(operation, action, &headers).get(key), values, "{operation} {key}");
+        }
     }
 
     #[test]

@@ -5,8 +5,8 @@
 
 use crate::notify::Origin;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, REFERER, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use s3s::{Body, HttpResponse};
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -24,6 +24,10 @@ pub(crate) struct Exchange {
     pub(crate) peer: SocketAddr,
     /// The region that this endpoint is in.
     pub(crate) region: Arc<str>,
+    /// What the client calls itself.
+    pub(crate) user_agent: Option<String>,
+    /// Where it comes from, by its word.
+    pub(crate) referer: Option<String>,
     /// What is asked for, as S3 names it, once that is known.
     operation: Arc<OnceLock<String>>,
 }
@@ -42,19 +46,24 @@ pub(crate) struct BareEtag;
 
 impl Default for Exchange {
     fn default() -> Self {
-        Self::new(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), "us-east-1".into())
+        let nobody = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+        Self::new(nobody, "us-east-1".into(), &HeaderMap::new())
     }
 }
 
 impl Exchange {
     /// A new request from `peer` to an endpoint in `region`.
-    pub(crate) fn new(peer: SocketAddr, region: Arc<str>) -> Self {
+    pub(crate) fn new(peer: SocketAddr, region: Arc<str>, headers: &HeaderMap) -> Self {
+        // A socket for both protocols gives an IPv4 client as ::ffff:a.b.c.d, which no policy's IPv4 range holds.
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let id = Uuid::new_v4().simple().to_string().to_ascii_uppercase();
         Self {
             request_id: id[..16].to_owned(),
             host_id: Uuid::new_v4().simple().to_string(),
             peer,
             region,
+            user_agent: text(headers, &USER_AGENT),
+            referer: text(headers, &REFERER),
             operation: Arc::default(),
         }
     }
@@ -131,6 +140,10 @@ impl Exchange {
         }
         HttpResponse::from_parts(parts, body)
     }
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
 /// An error that is raised before the protocol layer is asked.
@@ -334,6 +347,19 @@ mod tests {
                 (status.as_u16(), code)
             });
             assert_eq!(restated, expected.map(|(status, code)| (status, code.to_owned())), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_client_by_ipv4_has_an_ipv4_address_on_a_socket_for_both() {
+        for (peer, ip) in [
+            ("[::ffff:192.0.2.7]:5", "192.0.2.7"),
+            ("192.0.2.7:5", "192.0.2.7"),
+            ("[2001:db8::7]:5", "2001:db8::7"),
+        ] {
+            let exchange = Exchange::new(peer.parse().unwrap(), "r".into(), &HeaderMap::new());
+            assert_eq!(exchange.origin(String::new()).source_ip, ip);
+            assert_eq!(exchange.peer.ip().to_string(), ip);
         }
     }
 

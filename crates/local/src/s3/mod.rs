@@ -9,6 +9,7 @@ mod access;
 mod actions;
 mod attributes;
 mod buckets;
+mod condition_keys;
 mod conditions;
 mod cors;
 mod documents;
@@ -29,5 +30,6 @@ mod tagging;
 mod tolerance;
 mod uploads;
 
+pub(crate) use condition_keys::{is_known, names as condition_key_names};
 pub use documents::Document;
 pub use server::{Requests, S3Settings, serve};

@@ -4,7 +4,8 @@
 //! `refuse_unsupported` names.
 
 use super::access::Gate;
-use super::actions::{Need, object_arn};
+use super::actions::{self, Facts, Need, object_arn};
+use super::condition_keys;
 use super::conditions::{ReadConditions, Verdict, etag_match};
 use super::error::{precondition_failed, translate};
 use super::exchange::Placed;
@@ -45,8 +46,9 @@ impl Service {
         let mut input = req.input;
         self.check_owner(input.expected_bucket_owner.as_deref())?;
         if posted {
-            let need = object_need("s3:PutObject", &input.bucket, &input.key, None);
-            self.gate.require(caller.credentials.as_ref(), &need, &caller.exchange)?;
+            for need in form_needs(&input)? {
+                self.gate.require(caller.credentials.as_ref(), &need, &caller.exchange)?;
+            }
         }
         check_key(&input.key)?;
         refuse_unsupported!(input);
@@ -205,7 +207,11 @@ impl Service {
             if !source.info.tags.is_empty() {
                 let need = object_need("s3:GetObjectTagging", &source.bucket, &source.info.key, None);
                 self.gate.require(caller.credentials.as_ref(), &need, &caller.exchange)?;
-                let need = object_need("s3:PutObjectTagging", &input.bucket, &input.key, None);
+                let mut need = object_need("s3:PutObjectTagging", &input.bucket, &input.key, None);
+                condition_keys::insert_tags(
+                    &mut need.context,
+                    source.info.tags.iter().map(|(key, value)| (key, value)),
+                );
                 self.gate.require(caller.credentials.as_ref(), &need, &caller.exchange)?;
             }
             source.info.tags.clone()
@@ -371,6 +377,41 @@ pub(super) fn object_need(action: &str, bucket: &str, key: &str, version: Option
         context.insert("s3:VersionId", version);
     }
     Need { action: action.to_owned(), resource: object_arn(bucket, key), context }
+}
+
+/// What a form needs: as much as a PUT whose headers are its fields.
+fn form_needs(input: &d::PutObjectInput) -> S3Result<Vec<Need>> {
+    fn etag(condition: &d::ETagCondition) -> &str {
+        match condition {
+            d::ETagCondition::Any => "*",
+            d::ETagCondition::ETag(etag) => etag.value(),
+        }
+    }
+    let field = |name: &str| match name {
+        "if-match" => input.if_match.as_ref().map(etag),
+        "if-none-match" => input.if_none_match.as_ref().map(etag),
+        "x-amz-acl" => input.acl.as_ref().map(d::ObjectCannedACL::as_str),
+        "x-amz-grant-full-control" => input.grant_full_control.as_deref(),
+        "x-amz-grant-read" => input.grant_read.as_deref(),
+        "x-amz-grant-read-acp" => input.grant_read_acp.as_deref(),
+        "x-amz-grant-write-acp" => input.grant_write_acp.as_deref(),
+        "x-amz-server-side-encryption" => {
+            input.server_side_encryption.as_ref().map(d::ServerSideEncryption::as_str)
+        }
+        "x-amz-server-side-encryption-aws-kms-key-id" => input.ssekms_key_id.as_deref(),
+        "x-amz-server-side-encryption-customer-algorithm" => input.sse_customer_algorithm.as_deref(),
+        "x-amz-storage-class" => input.storage_class.as_ref().map(d::StorageClass::as_str),
+        "x-amz-tagging" => input.tagging.as_deref(),
+        "x-amz-website-redirect-location" => input.website_redirect_location.as_deref(),
+        _ => None,
+    };
+    actions::needs(&Facts {
+        operation: "PutObject",
+        bucket: Some(&input.bucket),
+        key: Some(&input.key),
+        query: &|_| None,
+        header: &field,
+    })
 }
 
 /// Keys in paths are checked by `s3s`; those in forms and documents here.

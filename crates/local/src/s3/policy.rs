@@ -5,16 +5,19 @@
 //! policy that cannot be understood any more lets nobody in but its owner.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
+use super::condition_keys;
 use super::error::translate;
 use super::exchange::NoContent;
 use super::service::Service;
 use super::settings::PublicAccess;
-use crate::iam::ResourcePolicy;
+use crate::iam::{PolicyError, ResourcePolicy};
 use crate::storage::{Setting, Storage, StorageError};
+use ipnet::IpNet;
 use s3s::dto as d;
 use s3s::{S3Request, S3Response, S3Result, s3_error};
 use serde_json::Value;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Most bytes of a bucket policy: 20 KB.
@@ -72,10 +75,15 @@ impl Policies {
     }
 }
 
+/// The policy, unless it asks for what no request has.
+fn known(policy: ResourcePolicy) -> Result<ResourcePolicy, PolicyError> {
+    policy.check_keys("s3", condition_keys::is_known, &condition_keys::names()).map(|()| policy)
+}
+
 fn hold(bucket: &str, text: &str, access: PublicAccess) -> Result<Held, StorageError> {
     const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
     let public = serde_json::from_str(text).is_ok_and(|document| is_public(&document));
-    let policy = ResourcePolicy::from_json(text).or_else(|error| {
+    let policy = ResourcePolicy::from_json(text).and_then(known).or_else(|error| {
         tracing::error!(bucket, %error, "the bucket policy cannot be understood and lets nobody in; set it anew");
         ResourcePolicy::from_json(NOBODY)
     });
@@ -107,6 +115,15 @@ fn values(value: &Value) -> Vec<&str> {
     }
 }
 
+/// Is a range of addresses no broader than S3 lets pass as not public? The private ranges, which it excepts, are not.
+fn is_narrow(range: &str) -> bool {
+    match range.parse() {
+        Ok(IpNet::V4(net)) => net.prefix_len() >= 8,
+        Ok(IpNet::V6(net)) => net.prefix_len() >= 32,
+        Err(_) => range.parse::<IpAddr>().is_ok(),
+    }
+}
+
 /// Does a condition block hold the caller to fixed values?
 fn is_fixed(condition: &Value) -> bool {
     let Value::Object(operators) = condition else { return false };
@@ -118,9 +135,7 @@ fn is_fixed(condition: &Value) -> bool {
             let values = values(value);
             match operator.as_str() {
                 "ipaddress" => {
-                    key == "aws:sourceip"
-                        && !values.is_empty()
-                        && values.iter().all(|range| !range.ends_with("/0"))
+                    key == "aws:sourceip" && !values.is_empty() && values.iter().all(|range| is_narrow(range))
                 }
                 "stringequals" | "stringequalsignorecase" | "stringlike" | "arnequals" | "arnlike" => {
                     FIXING.contains(&key.as_str())
@@ -162,7 +177,9 @@ pub(super) fn check(bucket: &str, text: &str) -> S3Result<Value> {
     let document = serde_json::from_str(text).map_err(|_| {
         s3_error!(MalformedPolicy, "Policies must be valid JSON and the first byte must be '{{'")
     })?;
-    let policy = ResourcePolicy::parse(&document).map_err(|error| s3_error!(MalformedPolicy, "{error}"))?;
+    let policy = ResourcePolicy::parse(&document)
+        .and_then(known)
+        .map_err(|error| s3_error!(MalformedPolicy, "{error}"))?;
     let own = |resource: &&str| {
         resource
             .strip_prefix("arn:aws:s3:::")
@@ -295,6 +312,12 @@ mod tests {
             (account, Value::Null, false),
             (json!("*"), json!({ "IpAddress": { "aws:SourceIp": "192.0.2.0/24" } }), false),
             (json!("*"), json!({ "IpAddress": { "aws:SourceIp": "0.0.0.0/0" } }), true),
+            (json!("*"), json!({ "IpAddress": { "aws:SourceIp": ["192.0.2.0/24", "0.0.0.0/1"] } }), true),
+            (json!("*"), json!({ "IpAddress": { "aws:SourceIp": ["0.0.0.0/1", "128.0.0.0/1"] } }), true),
+            (json!("*"), json!({ "IpAddress": { "aws:SourceIp": "12.0.0.0/7" } }), true),
+            (json!("*"), json!({ "IpAddress": { "aws:SourceIp": "10.0.0.0/8" } }), false),
+            (json!("*"), json!({ "IpAddress": { "aws:SourceIp": "2000::/3" } }), true),
+            (json!("*"), json!({ "IpAddress": { "aws:SourceIp": ["2001:db8::/32", "192.0.2.1"] } }), false),
             (json!("*"), json!({ "StringEquals": { "aws:SourceVpc": "vpc-1" } }), false),
             (json!("*"), json!({ "StringLike": { "aws:SourceVpc": "vpc-*" } }), true),
             (json!("*"), json!({ "StringEquals": { "s3:prefix": "public/" } }), true),
@@ -327,6 +350,15 @@ mod tests {
         ] {
             assert_eq!(check("b", &policy(action, resource)).is_ok(), accepted, "{action} {resource}");
         }
+        let unknown = json!({ "Version": "2012-10-17", "Statement": { "Effect": "Deny", "Principal": "*",
+            "Action": "s3:*", "Resource": "arn:aws:s3:::b/*",
+            "Condition": { "StringEquals": { "s3:ExistingObjectTag/shut": "yes" } } } });
+        let error = check("b", &unknown.to_string()).unwrap_err();
+        assert_eq!(error.code().as_str(), "MalformedPolicy");
+        assert!(
+            error.message().is_some_and(|words| words.contains("s3:ExistingObjectTag/shut")),
+            "{error:?}"
+        );
         assert!(check("b", &" ".repeat(MAX_POLICY + 1)).is_err());
     }
 }

@@ -14,8 +14,10 @@ use crate::iam::Authority;
 use crate::lineage::Running;
 use crate::metrics::Counters;
 use crate::storage::{Setting, Storage, StorageError};
-use http::header::{CONNECTION, HOST, ORIGIN};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderValue, Method, Request};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,6 +33,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 /// What the endpoint needs to know beside storage and authority.
@@ -60,8 +63,12 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 const DRAIN: Duration = Duration::from_secs(10);
 /// Largest XML body: a thousand keys of 1,024 bytes, each escaped.
 pub(super) const MAX_XML: usize = 8 * 1024 * 1024;
-/// Largest file of a form upload, which `s3s` gathers in memory.
+/// Largest file of a form upload, which `s3s` gathers in memory before it asks who sends it.
 const MAX_FORM_FILE: u64 = 64 * 1024 * 1024;
+/// How many forms are read at a time: what strangers can hold in memory is this many of the largest.
+const FORMS: usize = 4;
+/// A form waits this long for its turn, and its sender may pause this long.
+const FORM_PATIENCE: Duration = Duration::from_mins(1);
 /// Most bytes of a form's fields together, as S3 documents it.
 const MAX_FORM_FIELDS: usize = 20 * 1024;
 
@@ -85,6 +92,7 @@ pub async fn serve(
         domains: settings.domains.into(),
         origins: Arc::new(settings.origins),
         requests: settings.requests.0,
+        forms: Arc::new(Semaphore::new(FORMS)),
     };
     let graceful = GracefulShutdown::new();
     loop {
@@ -117,8 +125,10 @@ fn connect(
 ) {
     // Small answers should not wait for the next packet.
     let _ = stream.set_nodelay(true);
-    let handler =
-        service_fn(move |request| answer(service.clone(), Exchange::new(peer, Arc::clone(&region)), request));
+    let handler = service_fn(move |request: Request<Incoming>| {
+        let exchange = Exchange::new(peer, Arc::clone(&region), request.headers());
+        answer(service.clone(), exchange, request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -139,6 +149,8 @@ struct Front {
     domains: Arc<[String]>,
     origins: Arc<BTreeSet<String>>,
     requests: Counters<2>,
+    /// One permit for each form that is being read.
+    forms: Arc<Semaphore>,
 }
 
 async fn answer(
@@ -177,7 +189,15 @@ async fn respond(
     let origin = request.headers().get(ORIGIN).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let bucket = origin.as_ref().and_then(|_| front.bucket(&request));
     let has_body = !request.body().is_end_stream();
-    let mut request = request.map(Body::from);
+    let is_form = is_form(&method, request.headers());
+    let Ok(_turn) = turn(&front.forms, is_form, FORM_PATIENCE).await else {
+        let words = "Please reduce your request rate: too many forms are being read.";
+        let mut refusal = exchange.finish(&method, &path, exchange::refusal(503, "SlowDown", words));
+        refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return Ok(refusal);
+    };
+    let mut request =
+        request.map(|body| if is_form { impatient(body, FORM_PATIENCE) } else { Body::from(body) });
     request.extensions_mut().insert(exchange.clone());
     let hashed = request
         .headers()
@@ -198,6 +218,43 @@ async fn respond(
         cors::decorate(&rules, &origin, method.as_str(), response.headers_mut());
     }
     Ok(response)
+}
+
+/// A form upload.
+fn is_form(method: &Method, headers: &HeaderMap) -> bool {
+    const KIND: &str = "multipart/form-data";
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::trim_start);
+    method == Method::POST
+        && kind.and_then(|kind| kind.get(..KIND.len())).is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
+}
+
+/// The right to read a form; other requests need none.
+async fn turn(
+    forms: &Semaphore,
+    is_form: bool,
+    patience: Duration,
+) -> Result<Option<SemaphorePermit<'_>>, tokio::time::error::Elapsed> {
+    if !is_form {
+        return Ok(None);
+    }
+    // Never closed.
+    tokio::time::timeout(patience, forms.acquire()).await.map(Result::ok)
+}
+
+/// The body, broken off when nothing comes for so long.
+fn impatient<B>(body: B, patience: Duration) -> Body
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<s3s::StdError>,
+{
+    let frames = futures::stream::try_unfold(body, move |mut body| async move {
+        match tokio::time::timeout(patience, body.frame()).await {
+            Ok(Some(frame)) => Ok(Some((frame.map_err(Into::into)?, body))),
+            Ok(None) => Ok(None),
+            Err(elapsed) => Err(s3s::StdError::from(elapsed)),
+        }
+    });
+    Body::http_body_unsync(StreamBody::new(frames))
 }
 
 /// Two hosts, and the signature may cover one while the other names the bucket.
@@ -319,6 +376,32 @@ fn bucket_of_host(host: &str, domains: &[String]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::StreamExt as _;
+
+    #[tokio::test]
+    async fn a_body_that_pauses_too_long_is_broken_off() {
+        let frame = |text| Ok::<_, s3s::StdError>(hyper::body::Frame::data(Bytes::from_static(text)));
+        let whole = StreamBody::new(futures::stream::iter([frame(b"a"), frame(b"b")]));
+        let read = BodyExt::collect(impatient(whole, Duration::from_mins(1))).await.unwrap();
+        assert_eq!(read.to_bytes(), "ab");
+        let paused = futures::stream::iter([frame(b"a")]).chain(futures::stream::pending());
+        let broken = BodyExt::collect(impatient(StreamBody::new(paused), Duration::from_millis(1))).await;
+        assert!(broken.is_err());
+    }
+
+    #[test]
+    fn forms_are_told_by_method_and_type() {
+        let cases = [
+            ("POST", "multipart/form-data; boundary=b", true),
+            ("POST", "Multipart/Form-Data", true),
+            ("POST", "multipart/mixed", false),
+            ("PUT", "multipart/form-data; boundary=b", false),
+        ];
+        for (method, kind, form) in cases {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]);
+            assert_eq!(is_form(&method.parse().unwrap(), &headers), form, "{method} {kind}");
+        }
+    }
 
     #[test]
     fn hosts_name_buckets_only_under_known_domains() {

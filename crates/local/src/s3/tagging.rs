@@ -2,7 +2,9 @@
 //!
 //! Owns: their inputs and outputs. Refuses: tags of buckets.
 
+use super::condition_keys;
 use super::fields::tags_of_set;
+use super::objects::object_need;
 use super::service::{Caller, Service};
 use crate::notify::EventName;
 use s3s::dto as d;
@@ -28,8 +30,17 @@ impl Service {
         &self,
         req: S3Request<d::PutObjectTaggingInput>,
     ) -> S3Result<S3Response<d::PutObjectTaggingOutput>> {
-        let origin = self.origin(&Caller::of(&req));
+        let caller = Caller::of(&req);
+        let origin = self.origin(&caller);
         let input = req.input;
+        let version = input.version_id.as_deref();
+        let action = if version.is_some() { "s3:PutObjectVersionTagging" } else { "s3:PutObjectTagging" };
+        let mut need = object_need(action, &input.bucket, &input.key, version);
+        let given = input.tagging.tag_set.iter();
+        let given = given
+            .map(|tag| (tag.key.as_deref().unwrap_or_default(), tag.value.as_deref().unwrap_or_default()));
+        condition_keys::insert_tags(&mut need.context, given);
+        self.gate.require(caller.credentials.as_ref(), &need, &caller.exchange)?;
         self.check_owner(input.expected_bucket_owner.as_deref())?;
         let tags = tags_of_set(input.tagging.tag_set)?;
         let info = self

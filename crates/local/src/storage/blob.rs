@@ -6,6 +6,7 @@
 //! legal key works and nothing that a client says reaches the file system.
 
 use super::digest::{Algorithm, Digester, Digests};
+use super::durable;
 use super::error::StorageError;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -314,10 +315,8 @@ pub(super) fn make_durable_folder(folder: &Path) -> Result<(), StorageError> {
     }
 }
 
-/// A rename survives power loss only when its folder was synced.
 fn sync_folder(folder: &Path) -> Result<(), StorageError> {
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
+    durable::sync_folder(folder)
         .map_err(|error| StorageError::file(format!("syncing {}", folder.display()), error))
 }
 

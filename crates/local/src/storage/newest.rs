@@ -1,6 +1,7 @@
 //! Current objects by age, for people to look at: S3 itself lists by key only.
 //!
-//! Owns: one query and its paging. Refuses: anything that a client of S3 sees.
+//! Owns: the page at a place, for whoever scrolls, and what comes behind an
+//! object, for whoever needs each one. Refuses: anything that a client of S3 sees.
 
 use rusqlite::params;
 
@@ -17,7 +18,8 @@ pub struct Search {
     /// Only keys that hold this, in capitals or not; empty for all.
     pub holds: String,
     /// Only objects as old as [`Newest::anchor`] of an earlier page, so that
-    /// what arrives meanwhile does not shift the pages.
+    /// what arrives meanwhile does not shift the pages. What is replaced or
+    /// deleted meanwhile does: see [`Storage::older`].
     pub anchor: Option<i64>,
     /// How many to pass over.
     pub offset: u64,
@@ -64,6 +66,33 @@ impl Storage {
                 })?
                 .collect::<Result<_, _>>()?;
             Ok(Newest { entries, total: total.unsigned_abs(), anchor })
+        })
+    }
+
+    /// Current objects whose keys start with `prefix`, newest first: the
+    /// first `limit`, or those behind `last`, whatever became of the objects
+    /// before it. None means that there are no more.
+    pub fn older(
+        &self,
+        bucket_name: &str,
+        prefix: &str,
+        last: Option<&ObjectInfo>,
+        limit: u32,
+    ) -> Result<Vec<ObjectInfo>, StorageError> {
+        self.database.read(|connection| {
+            let versioning = bucket::find(connection, bucket_name)?.versioning;
+            let until = Cursor::beyond(prefix.as_bytes()).key;
+            let before = last.map_or(i64::MAX, |last| last.row);
+            let found = connection
+                .prepare_cached(&format!(
+                    "SELECT {COLUMNS} FROM object_version WHERE bucket = ?1 AND latest = 1 AND marker = 0
+                     AND key >= ?2 AND key < ?3 AND id < ?4 ORDER BY id DESC LIMIT ?5"
+                ))?
+                .query_map(params![bucket_name, prefix.as_bytes(), until, before, limit], |row| {
+                    record::read_row(row, versioning)
+                })?
+                .collect::<Result<_, _>>()?;
+            Ok(found)
         })
     }
 

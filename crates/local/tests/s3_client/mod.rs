@@ -2,6 +2,8 @@
 //! it shares no code with the server.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 
+pub(crate) mod endpoint;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;

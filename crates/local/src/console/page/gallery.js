@@ -11,7 +11,7 @@ const PAGES_KEPT = 40;
 const narrow = matchMedia("(max-width: 44rem)");
 const rowHeight = () => (narrow.matches ? 316 : 228);
 
-let total = null, anchor = null, holds = "", newer = false, failed = null;
+let total = null, anchor = null, newest = null, holds = "", newer = false, failed = null;
 /** page number → pictures */
 let pages = new Map();
 const loading = new Set();
@@ -31,8 +31,10 @@ async function load(page) {
     const found = await ask(`/api/pictures?${query}`);
     if (asked !== generation) return;
     failed = null;
+    // What was passed is gone or new again, and what stood behind it has moved up.
+    if (total !== null && found.total !== total) pages.clear();
     total = found.total;
-    anchor ??= found.anchor;
+    if (anchor === null) { anchor = found.anchor; newest = found.pictures[0]?.etag; }
     pages.set(page, found.pictures);
     if (pages.size > PAGES_KEPT) {
       const { first, last } = visible();
@@ -202,6 +204,7 @@ export async function refresh(top = atTop()) {
       const found = await query(0, null);
       if (asked !== generation) return;
       ({ total, anchor } = found);
+      newest = found.pictures[0]?.etag;
       generation += 1;
       loading.clear();
       pages = new Map([[0, found.pictures]]);
@@ -209,7 +212,8 @@ export async function refresh(top = atTop()) {
     } else {
       const [now, ...found] = await Promise.all([query(0, null), ...wanted.map((page) => query(page, anchor))]);
       if (asked !== generation) return;
-      newer = now.total > total || now.pictures[0]?.etag !== pages.get(0)?.[0]?.etag;
+      newer = now.total > total || now.pictures[0]?.etag !== newest;
+      if (found[0] && found[0].total !== total) pages.clear();
       found.forEach((page, index) => pages.set(wanted[index], page.pictures));
       total = found[0]?.total ?? total;
     }
@@ -226,7 +230,7 @@ export function reload() {
   generation += 1;
   loading.clear();
   pages = new Map();
-  total = anchor = failed = null;
+  total = anchor = newest = failed = null;
   newer = false;
   for (const { element } of rows.values()) element.remove();
   rows.clear();
