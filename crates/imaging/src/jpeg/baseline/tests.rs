@@ -177,6 +177,11 @@ proptest! {
             && let Some(ours) = decoded(&bytes, &header, Scale::Full, 1)
         {
             let theirs = decode_by_libjpeg(&bytes, &header, Scale::Full, Vec::new());
+            // A warning of the header, which says nothing of the pixels.
+            let revision = |error: &Error| error.to_string().contains("JFIF revision");
+            if theirs.as_ref().is_err_and(revision) {
+                return Ok(());
+            }
             // Not the samples: values that no encoder writes overflow in different ways.
             prop_assert_eq!(theirs.map(|planes| planes.shape()), Ok(ours.shape()));
         }
