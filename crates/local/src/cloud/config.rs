@@ -187,9 +187,7 @@ pub(super) fn check(config: &CloudConfig) -> Result<Policy, StartError> {
         });
     }
     Policy::parse(&config.policy)
-        .and_then(|policy| {
-            policy.check_keys("s3", crate::s3::is_known, &crate::s3::condition_key_names()).map(|()| policy)
-        })
+        .and_then(|policy| policy.asking_for(&crate::s3::CONDITION_KEYS))
         .map_err(|source| StartError::Policy { role: config.function.role.clone(), source })
 }
 

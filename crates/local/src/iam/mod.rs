@@ -25,6 +25,7 @@ pub use authority::{AssumeError, Authority, LoggedDecision, Principal, SessionEr
 pub use context::RequestContext;
 pub use credentials::{Credentials, CredentialsError, SessionCredentials};
 pub use decide::{Policies, Request, decide};
+pub(crate) use policy::ConditionKeys;
 pub use policy::{Policy, PolicyError, ResourcePolicy};
 pub use principal::Caller;
 

@@ -91,15 +91,10 @@ impl Policy {
         Ok(Self { statements: statements(document, Statement::of_identity)? })
     }
 
-    /// Refuses a condition key that `is_known` does not know, in any statement
-    /// that may speak of `service`; `known` names those that it knows.
-    pub(crate) fn check_keys(
-        &self,
-        service: &str,
-        is_known: impl Fn(&str) -> bool,
-        known: &str,
-    ) -> Result<(), PolicyError> {
-        check_keys(&self.statements, service, is_known, known)
+    /// Refuses a condition key that is not one of `keys`, in any statement that
+    /// may speak of their service.
+    pub(crate) fn asking_for(self, keys: &ConditionKeys) -> Result<Self, PolicyError> {
+        check_keys(&self.statements, keys).map(|()| self)
     }
 }
 
@@ -114,14 +109,9 @@ impl ResourcePolicy {
         Ok(Self { statements: statements(document, Statement::of_resource)? })
     }
 
-    /// As [`Policy::check_keys`].
-    pub(crate) fn check_keys(
-        &self,
-        service: &str,
-        is_known: impl Fn(&str) -> bool,
-        known: &str,
-    ) -> Result<(), PolicyError> {
-        check_keys(&self.statements, service, is_known, known)
+    /// As [`Policy::asking_for`].
+    pub(crate) fn asking_for(self, keys: &ConditionKeys) -> Result<Self, PolicyError> {
+        check_keys(&self.statements, keys).map(|()| self)
     }
 
     /// Every `Resource` and `NotResource` as written, so that whoever keeps the
@@ -190,22 +180,26 @@ fn statements(
     Ok(statements)
 }
 
-fn check_keys(
-    statements: &[Statement],
-    service: &str,
-    is_known: impl Fn(&str) -> bool,
-    known: &str,
-) -> Result<(), PolicyError> {
+/// The condition keys that requests to a service have.
+pub(crate) struct ConditionKeys {
+    /// As actions name it, before their colon.
+    pub(crate) service: &'static str,
+    pub(crate) is_known: fn(&str) -> bool,
+    /// All of them, for people.
+    pub(crate) names: fn() -> String,
+}
+
+fn check_keys(statements: &[Statement], keys: &ConditionKeys) -> Result<(), PolicyError> {
     let unknown = statements.iter().enumerate().find_map(|(index, statement)| {
-        let unknown = statement.conditions.iter().find(|condition| !is_known(condition.key()));
-        unknown.filter(|_| statement.may_speak_of(service)).map(|condition| (index, condition))
+        let unknown = statement.conditions.iter().find(|condition| !(keys.is_known)(condition.key()));
+        unknown.filter(|_| statement.may_speak_of(keys.service)).map(|condition| (index, condition))
     });
     match unknown {
         None => Ok(()),
         Some((index, condition)) => Err(PolicyError::new(
             &format!("Statement[{index}].Condition.{}", condition.place()),
             "asks for a condition key that no request here has, so the statement would not do what it says",
-            &format!("remove it; known are {known}"),
+            &format!("remove it; known are {}", (keys.names)()),
         )),
     }
 }

@@ -7,7 +7,7 @@
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>
 
 use super::actions::Facts;
-use crate::iam::RequestContext;
+use crate::iam::{ConditionKeys, RequestContext};
 
 /// Actions that write an object.
 const WRITES: &[&str] = &["s3:PutObject"];
@@ -87,12 +87,15 @@ const ABSENT: [&str; 16] = [
     "s3:TlsVersion",
 ];
 
+/// The keys that a policy may ask for.
+pub(crate) const CONDITION_KEYS: ConditionKeys = ConditionKeys { service: "s3", is_known, names };
+
 fn table() -> impl Iterator<Item = &'static str> {
     OF_HEADERS.iter().map(|(key, ..)| *key).chain(OTHERS).chain(ABSENT)
 }
 
 /// Is the key one that a policy may ask for?
-pub(crate) fn is_known(key: &str) -> bool {
+fn is_known(key: &str) -> bool {
     table().any(|known| match known.strip_suffix('*') {
         Some(family) => {
             key.len() > family.len()
@@ -103,7 +106,7 @@ pub(crate) fn is_known(key: &str) -> bool {
 }
 
 /// Those keys, for people.
-pub(crate) fn names() -> String {
+fn names() -> String {
     table().collect::<Vec<_>>().join(", ")
 }
 
@@ -152,7 +155,7 @@ mod tests {
             let mut statement =
                 json!({ "Effect": "Deny", "Resource": "*", "Condition": { "Null": { key: "false" } } });
             statement.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
-            Policy::parse(&json!({ "Statement": [statement] })).unwrap().check_keys("s3", is_known, &names())
+            Policy::parse(&json!({ "Statement": [statement] })).unwrap().asking_for(&CONDITION_KEYS)
         };
         for (action, key, accepted) in [
             (json!({ "Action": "s3:GetObject" }), "s3:prefix", true),

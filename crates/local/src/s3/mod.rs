@@ -30,6 +30,6 @@ mod tagging;
 mod tolerance;
 mod uploads;
 
-pub(crate) use condition_keys::{is_known, names as condition_key_names};
+pub(crate) use condition_keys::CONDITION_KEYS;
 pub use documents::Document;
 pub use server::{Requests, S3Settings, serve};

@@ -5,12 +5,12 @@
 //! policy that cannot be understood any more lets nobody in but its owner.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
-use super::condition_keys;
+use super::condition_keys::CONDITION_KEYS;
 use super::error::translate;
 use super::exchange::NoContent;
 use super::service::Service;
 use super::settings::PublicAccess;
-use crate::iam::{PolicyError, ResourcePolicy};
+use crate::iam::ResourcePolicy;
 use crate::storage::{Setting, Storage, StorageError};
 use ipnet::IpNet;
 use s3s::dto as d;
@@ -75,15 +75,10 @@ impl Policies {
     }
 }
 
-/// The policy, unless it asks for what no request has.
-fn known(policy: ResourcePolicy) -> Result<ResourcePolicy, PolicyError> {
-    policy.check_keys("s3", condition_keys::is_known, &condition_keys::names()).map(|()| policy)
-}
-
 fn hold(bucket: &str, text: &str, access: PublicAccess) -> Result<Held, StorageError> {
     const NOBODY: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}}"#;
     let public = serde_json::from_str(text).is_ok_and(|document| is_public(&document));
-    let policy = ResourcePolicy::from_json(text).and_then(known).or_else(|error| {
+    let policy = ResourcePolicy::from_json(text).and_then(|policy| policy.asking_for(&CONDITION_KEYS)).or_else(|error| {
         tracing::error!(bucket, %error, "the bucket policy cannot be understood and lets nobody in; set it anew");
         ResourcePolicy::from_json(NOBODY)
     });
@@ -178,7 +173,7 @@ pub(super) fn check(bucket: &str, text: &str) -> S3Result<Value> {
         s3_error!(MalformedPolicy, "Policies must be valid JSON and the first byte must be '{{'")
     })?;
     let policy = ResourcePolicy::parse(&document)
-        .and_then(known)
+        .and_then(|policy| policy.asking_for(&CONDITION_KEYS))
         .map_err(|error| s3_error!(MalformedPolicy, "{error}"))?;
     let own = |resource: &&str| {
         resource
