@@ -6,9 +6,9 @@
 //! picture, is ignored and the samples are taken as sRGB, as browsers do: a
 //! broken profile is no reason to lose a picture.
 
+use crate::geometry::Size;
 use crate::hdr::ToneMapping;
 use crate::picture::{Layout, Picture, Sample};
-use crate::plan::geometry::Size;
 use moxcms::{
     Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
     MatrixCoefficients, ParsingOptions, RenderingIntent, ToneReprCurve, TransferCharacteristics,

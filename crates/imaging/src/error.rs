@@ -111,3 +111,17 @@ impl Error {
         }
     }
 }
+
+/// Refuses a value over its limit, naming both.
+pub(crate) fn at_most(
+    which: Limit,
+    what: &'static str,
+    value: u64,
+    limit: u64,
+    unit: &str,
+) -> Result<(), Error> {
+    if value <= limit {
+        return Ok(());
+    }
+    Err(Error::OverLimit { which, what, value: format!("{value} {unit}"), limit: format!("{limit} {unit}") })
+}

@@ -5,7 +5,7 @@
 //!
 //! Source: TIFF 6.0, section 2; Exif 2.32, 4.6.
 
-use crate::planes::Orientation;
+use crate::geometry::Orientation;
 
 const ORIENTATION: u16 = 0x0112;
 const ARTIST: u16 = 0x013b;

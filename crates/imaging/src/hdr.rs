@@ -129,7 +129,7 @@ fn encoded(light: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
 
     fn grey(transfer: u8, code: f32) -> u8 {
         let mapping = ToneMapping::of::<u16>(9, transfer).unwrap();

@@ -12,6 +12,8 @@ mod derived;
 mod encode;
 mod error;
 mod exif;
+mod format;
+mod geometry;
 mod hdr;
 #[cfg_attr(
     not(all(feature = "avif", feature = "heic")),
@@ -43,6 +45,5 @@ pub use arriving::Arriving;
 pub use error::{Error, Limit};
 pub use limits::Limits;
 pub use recipe::Recipe;
-pub use render::{
-    Header, Rendition, Summary, inspect, predict, render, render_arriving, render_until, reserve,
-};
+pub use render::{Rendition, Summary, inspect, predict, render, render_arriving, render_until, reserve};
+pub use source::Header;

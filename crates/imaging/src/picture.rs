@@ -1,8 +1,7 @@
 //! Pixels in memory: 8 or 16 bits a sample, interleaved, rows without padding. Owns turning, cutting, framing and flattening;
 //! scaling is in `scale`.
 
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
+use crate::geometry::{Orientation, Size};
 use std::borrow::Cow;
 
 /// What the samples of a pixel are.

@@ -8,9 +8,8 @@
 //! same with and without SIMD, and nothing here looks at a clock.
 
 use crate::Error;
-use crate::operation::Rectangle;
+use crate::geometry::{Rectangle, Size};
 use crate::picture::{Layout, Picture};
-use crate::plan::geometry::Size;
 use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Error, Ssimulacra2Reference};
 use std::ops::RangeInclusive;
 

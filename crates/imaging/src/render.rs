@@ -9,29 +9,14 @@ mod pixels;
 mod planar;
 
 use crate::arriving::{Arriving, Rest, beginning};
+use crate::format::Format;
 use crate::jpeg;
 use crate::parallel::guarded;
 use crate::plan::{Plan, Route};
-use crate::recipe::{Format, Recipe};
-use crate::source::{Kind, Source};
+use crate::recipe::Recipe;
+use crate::source::{Header, Kind, Source};
 use crate::{Error, Limits};
 use counter::Counter;
-
-/// What a picture's header says, orientation applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
-    /// The format by content, never by name.
-    pub format: Format,
-    /// Width in pixels as a person sees it (orientation applied).
-    pub width: u32,
-    /// Height in pixels as a person sees it.
-    pub height: u32,
-    /// Number of frames; 1 for a still.
-    pub frames: u32,
-    /// Carries a gain map that would make it HDR. Prints are made of the
-    /// picture without it.
-    pub gain_map: bool,
-}
 
 /// One print, encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]

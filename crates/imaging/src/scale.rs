@@ -1,8 +1,7 @@
 //! Scaling pictures with Lanczos3, alpha premultiplied meanwhile.
 
+use crate::geometry::{CropBox, Size};
 use crate::picture::{Depth, Layout, Picture, Sample};
-use crate::plan::geometry::Size;
-use crate::planes::CropBox;
 use crate::resample::{Axes, Axis, Filter, Rows, Stretch, float};
 use crate::srgb::Transfer;
 

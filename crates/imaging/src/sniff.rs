@@ -2,8 +2,8 @@
 //! what they look like instead. Names and declared types are never asked.
 
 use crate::Error;
+use crate::format::Format;
 use crate::heif;
-use crate::recipe::Format;
 use flate2::read::GzDecoder;
 use std::io::Read as _;
 

@@ -2,9 +2,9 @@
 //! tiles of a grid, into planes.
 
 use crate::Error;
+use crate::geometry::Size;
 use crate::heif::planar::{Planar, Stored, Tile};
 use crate::heif::{Fault, Layer, av1};
-use crate::plan::geometry::Size;
 use re_rav1d::dav1d::{Decoder, Error as Refusal, Picture, PixelLayout, PlanarImageComponent as Component};
 use re_rav1d::dav1d::{Plane, Settings};
 

@@ -2,8 +2,8 @@
 
 use super::Decoded;
 use crate::Error;
+use crate::geometry::Size;
 use crate::picture::{AnyPicture, Layout, Picture};
-use crate::plan::geometry::Size;
 use crate::source::Source;
 use crate::source::bmp::{BmpHeader, Packing, malformed};
 

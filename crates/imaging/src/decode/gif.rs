@@ -7,8 +7,8 @@
 use super::Decoded;
 use crate::Error;
 use crate::colour::ColourSpace;
+use crate::geometry::Size;
 use crate::picture::{AnyPicture, Layout, Picture};
-use crate::plan::geometry::Size;
 use crate::source::Source;
 use crate::source::gif::{GifHeader, malformed};
 use gif::{ColorOutput, Decoder, DisposalMethod, Frame, MemoryLimit, Repeat};

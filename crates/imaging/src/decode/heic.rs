@@ -2,9 +2,9 @@
 //! picture or the tiles of a grid, into planes.
 
 use crate::Error;
+use crate::geometry::Size;
 use crate::heif::planar::{Planar, Stored, Tile};
 use crate::heif::{Fault, Layer, hevc};
-use crate::plan::geometry::Size;
 use heic_rs::Error as Refusal;
 use heic_rs::hevc::{ChromaFormat, Frame, decode_still};
 

@@ -1,7 +1,8 @@
 //! Pixels of an icon's largest picture, by the decoder of what it is.
 
-use super::{Decoded, Scale, bmp, png};
+use super::{Decoded, bmp, png};
 use crate::Error;
+use crate::geometry::Scale;
 use crate::picture::Depth;
 use crate::source::Kind;
 use crate::source::ico::IcoHeader;

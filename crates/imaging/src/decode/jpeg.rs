@@ -3,9 +3,9 @@
 use super::Decoded;
 use crate::Error;
 use crate::colour::{ColourSpace, Conversion, Model, cmyk_to_rgb};
-use crate::jpeg::{self, Color, Header, Scale};
+use crate::geometry::{Scale, Size};
+use crate::jpeg::{self, Color, Header};
 use crate::picture::{AnyPicture, Layout, Picture};
-use crate::plan::geometry::Size;
 use crate::source::Source;
 
 /// Decodes at `scale`: grey where the source is grey, sRGB where it is CMYK.

@@ -23,11 +23,9 @@ pub(crate) mod webp;
 
 use crate::Error;
 use crate::colour::ColourSpace;
-use crate::jpeg::Scale;
+use crate::format::Format;
+use crate::geometry::{CropBox, Scale, Size};
 use crate::picture::{AnyPicture, Depth, Picture};
-use crate::plan::geometry::Size;
-use crate::planes::CropBox;
-use crate::recipe::Format;
 use crate::source::{Kind, Source};
 
 /// A decoded picture, as stored: not turned.

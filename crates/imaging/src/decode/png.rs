@@ -6,14 +6,14 @@ mod frames;
 pub(crate) use frames::{Frames, frames_memory};
 
 use super::reduce::Reducer;
-use super::{Coming, Decoded, Outlet, STRIP, Scale};
+use super::{Coming, Decoded, Outlet, STRIP};
 use crate::Error;
 use crate::colour::ColourSpace;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::geometry::{Scale, Size};
 use crate::picture::{AnyPicture, Depth, Layout, Picture, Sample};
-use crate::plan::geometry::Size;
 use crate::source::png::PngHeader;
-use crate::source::{LARGEST_PROFILE, Source, at_most};
+use crate::source::{LARGEST_PROFILE, Source};
 use png::{BitDepth, ColorType, DecodingError, Reader, Transformations};
 use std::borrow::Cow;
 use std::io::Cursor;

@@ -4,10 +4,10 @@
 //! Owns: the means, colours weighted by alpha. Refuses: to decide how much
 //! smaller, and to average what has no mean, such as indices into a palette.
 
-use super::{STRIP, Scale};
+use super::STRIP;
 use crate::Error;
+use crate::geometry::{Scale, Size};
 use crate::picture::Sample;
-use crate::plan::geometry::Size;
 
 /// Takes a picture's rows from top to bottom.
 pub(crate) struct Reducer<S> {

@@ -5,10 +5,10 @@
 
 pub(crate) mod weight;
 
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::format::Format;
+use crate::geometry::{CropBox, Size};
 use crate::picture::{Layout, Picture};
-use crate::plan::geometry::Size;
-use crate::planes::CropBox;
 use crate::source::Source;
 use crate::source::svg::{SvgHeader, malformed, unsupported};
 use crate::{Error, Limits};
@@ -48,10 +48,10 @@ pub(crate) fn interpret(text: &str, limits: &Limits) -> Result<SvgHeader, Error>
                     return None;
                 }
                 match header.format() {
-                    crate::recipe::Format::Jpeg => Some(ImageKind::JPEG(data)),
-                    crate::recipe::Format::Png => Some(ImageKind::PNG(data)),
-                    crate::recipe::Format::Gif => Some(ImageKind::GIF(data)),
-                    crate::recipe::Format::Webp => Some(ImageKind::WEBP(data)),
+                    Format::Jpeg => Some(ImageKind::JPEG(data)),
+                    Format::Png => Some(ImageKind::PNG(data)),
+                    Format::Gif => Some(ImageKind::GIF(data)),
+                    Format::Webp => Some(ImageKind::WEBP(data)),
                     _ => None,
                 }
             }),
@@ -65,13 +65,7 @@ pub(crate) fn interpret(text: &str, limits: &Limits) -> Result<SvgHeader, Error>
     });
     if too_many.load(Ordering::Relaxed) {
         let all = inside.load(Ordering::Relaxed);
-        crate::source::at_most(
-            Limit::Pixels,
-            "the pictures inside, together,",
-            all,
-            limits.pixels,
-            "pixels",
-        )?;
+        at_most(Limit::Pixels, "the pictures inside, together,", all, limits.pixels, "pixels")?;
     }
     Ok(SvgHeader { tree: Box::new(tree?), embedded: embedded.load(Ordering::Relaxed) })
 }

@@ -94,7 +94,7 @@ fn each_pixel(picture: &Picture, mut see: impl FnMut([u8; 3], u8)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
 
     fn of(parts: &[([u8; 3], usize)]) -> Picture {
         let pixels: Vec<u8> = parts.iter().flat_map(|&(colour, count)| colour.repeat(count)).collect();

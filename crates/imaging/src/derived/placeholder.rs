@@ -43,8 +43,8 @@ impl Placeholder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Size;
     use crate::picture::Layout;
-    use crate::plan::geometry::Size;
 
     /// The picture of the tests: red grows across, green down, blue steps.
     fn scene(width: u32, height: u32, layout: Layout) -> Picture {

@@ -3,8 +3,8 @@
 
 use super::delta::{Area, changed};
 use crate::Error;
+use crate::geometry::Size;
 use crate::picture::Picture;
-use crate::plan::geometry::Size;
 use png::{BitDepth, BlendOp, ColorType, Compression, DisposeOp, EncodingError};
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -6,11 +6,12 @@
 //! into as many tiles as its size asks for: the same bytes whatever the threads.
 
 use crate::Error;
+use crate::geometry::{CropBox, Subsampling};
 use crate::heif::write::{Avif, Cicp};
 use crate::jpeg::subsampling_for;
 use crate::metadata::Attached;
 use crate::picture::{Depth, Layout, Picture, Sample};
-use crate::planes::{CropBox, Planes, Subsampling};
+use crate::planes::Planes;
 use rav1e::prelude::{
     BlockSize, ChromaSampling, ColorDescription, ColorPrimaries, Config, Context, EncoderConfig,
     EncoderStatus, Frame, MatrixCoefficients, PartitionRange, PixelRange, Rational, SceneDetectionSpeed,

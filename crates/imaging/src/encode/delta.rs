@@ -1,6 +1,6 @@
 //! What changed between two frames of an animation.
 
-use crate::plan::geometry::Size;
+use crate::geometry::Size;
 
 /// A rectangle of pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,9 +2,9 @@
 
 use super::{apng, gif, webp};
 use crate::Error;
+use crate::format::Format;
+use crate::geometry::Size;
 use crate::picture::Picture;
-use crate::plan::geometry::Size;
-use crate::recipe::Format;
 
 /// An animation being written.
 pub(crate) enum Writer {

@@ -6,8 +6,8 @@
 
 use super::delta::{Area, changed};
 use crate::Error;
+use crate::geometry::Size;
 use crate::picture::Picture;
-use crate::plan::geometry::Size;
 use color_quant::NeuQuant;
 use gif::{DisposalMethod, Frame, Repeat};
 use std::borrow::Cow;

@@ -13,14 +13,13 @@ pub(crate) mod png;
 pub(crate) mod webp;
 
 use crate::Error;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::format::Format;
+use crate::geometry::{Size, Subsampling};
 use crate::jpeg::{self, AppSegments};
 use crate::metadata::Attached;
 use crate::picture::{Layout, Picture, Sample};
-use crate::plan::geometry::Size;
-use crate::planes::Subsampling;
-use crate::recipe::{Format, Output, Quality};
-use crate::source::at_most;
+use crate::recipe::{Output, Quality};
 use std::ops::RangeInclusive;
 
 /// Refuses a print with a side that its format cannot write down.

@@ -376,7 +376,7 @@ fn diffuse(picture: &Picture, colours: &[[u8; 4]], nearest: &mut Nearest, streng
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
 
     fn shown(indexed: &Indexed) -> Vec<[u8; 4]> {
         indexed.indices.iter().map(|&index| indexed.colours[usize::from(index)]).collect()

@@ -232,7 +232,7 @@ fn packed(indices: &[u8], width: usize, depth: BitDepth) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
 
     fn decoded(bytes: &[u8]) -> (ColorType, BitDepth, Vec<u8>) {
         let mut decoder = png::Decoder::new(std::io::Cursor::new(bytes));

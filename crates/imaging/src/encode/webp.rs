@@ -2,9 +2,9 @@
 //! here; alpha, frames, what is without loss and other efforts by libwebp.
 
 use crate::Error;
+use crate::geometry::Size;
 use crate::metadata::Attached;
 use crate::picture::{Layout, Picture};
-use crate::plan::geometry::Size;
 use crate::planes::WebpPlanes;
 use crate::recipe::Output;
 use crate::vp8;

@@ -7,8 +7,8 @@
 
 use super::Fault;
 use super::write::Cicp;
+use crate::geometry::Size;
 use crate::picture::{Layout, Picture, Sample};
-use crate::plan::geometry::Size;
 
 /// A type that samples are kept in.
 pub(crate) trait Stored: Copy + Default + Into<u16> {

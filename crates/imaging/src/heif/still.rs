@@ -9,8 +9,7 @@ use super::container::{Container, Item};
 use super::hevc;
 use super::write::Cicp;
 use super::{Fault, av1};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
+use crate::geometry::{Orientation, Size};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 

@@ -4,8 +4,7 @@ use super::container::{Container, Kind};
 use super::still::{Coded, Still};
 use super::write::{Avif, Cicp};
 use super::{Fault, av1};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
+use crate::geometry::{Orientation, Size};
 use proptest::prelude::*;
 
 /// A box.

@@ -17,8 +17,8 @@ mod tests;
 
 pub(crate) use tables::Scan;
 
-use super::Scale;
 use crate::Error;
+use crate::geometry::Scale;
 use crate::planes::Window;
 use entropy::{Blocks, Reader};
 use std::sync::mpsc::{channel, sync_channel};

@@ -3,7 +3,8 @@
 use super::codec;
 use super::decode::turbo;
 use crate::Error;
-use crate::planes::{Planes, Subsampling};
+use crate::geometry::Subsampling;
+use crate::planes::Planes;
 use turbojpeg::{Compressor, OutputBuf, PixelFormat};
 
 /// The most bytes that the payload of one segment holds (ITU-T T.81 B.1.1.4).

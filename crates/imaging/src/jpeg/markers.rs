@@ -1,10 +1,10 @@
 //! The marker segments of a JPEG (ITU-T T.81 annex B) up to its first scan,
 //! read without decoding anything and without ever leaving the bytes.
 
-use super::{Scale, malformed};
+use super::malformed;
 use crate::Error;
 use crate::arriving::Rest;
-use crate::planes::Subsampling;
+use crate::geometry::{Scale, Subsampling};
 
 /// More scans than this are refused. Encoders write about ten; each scan of a
 /// progressive picture touches every coefficient again, so a small file with

@@ -16,7 +16,7 @@ pub(crate) mod tests;
 pub(crate) use baseline::Scan;
 #[cfg(test)]
 pub(crate) use decode::turbo;
-pub(crate) use decode::{Scale, decode_by_libjpeg, decode_cmyk, decode_grey, decode_planes, decode_rgb};
+pub(crate) use decode::{decode_by_libjpeg, decode_cmyk, decode_grey, decode_planes, decode_rgb};
 pub(crate) use encode::{AppSegments, Settings, encode_planes, encode_rgb, subsampling_for};
 pub(crate) use markers::{Color, Header, header};
 

@@ -1,7 +1,8 @@
 //! What libjpeg-turbo writes is read back, and damage is refused.
 
 use super::*;
-use crate::planes::{Planes, Subsampling};
+use crate::geometry::{Scale, Subsampling};
+use crate::planes::Planes;
 use proptest::prelude::*;
 
 /// A JPEG of noise: coefficients of every size.

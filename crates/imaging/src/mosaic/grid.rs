@@ -1,6 +1,6 @@
 //! Where cells begin and end.
 
-use crate::jpeg::Scale;
+use crate::geometry::Scale;
 use std::num::NonZeroU32;
 
 /// How a picture is divided.

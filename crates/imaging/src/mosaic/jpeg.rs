@@ -12,8 +12,8 @@ use super::dct::{Quantisation, Varies};
 use super::huffman::{Bits, Table};
 use super::{Model, Mosaic, grid};
 use crate::Error;
+use crate::geometry::Subsampling;
 use crate::jpeg::{AppSegments, encode_planes};
-use crate::planes::Subsampling;
 use std::ops::Range;
 
 /// Cells with a smaller side go through libjpeg-turbo: hardly a block of them

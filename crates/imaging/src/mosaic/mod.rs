@@ -16,7 +16,8 @@ mod tests;
 pub(crate) use grid::{Grid, scale_for};
 pub(crate) use jpeg::write_jpeg;
 
-use crate::planes::{Planes, Subsampling, rgb_to_ycc, ycc_to_rgb};
+use crate::geometry::Subsampling;
+use crate::planes::{Planes, rgb_to_ycc, ycc_to_rgb};
 
 /// What the samples of a cell are. Unused ones are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,8 +5,8 @@
 //! vectorises; what is left for the columns is tiny.
 
 use super::{Grid, Model, Mosaic};
-use crate::jpeg::Scale;
-use crate::planes::{Orientation, Plane, Planes, Subsampling};
+use crate::geometry::{Orientation, Scale, Subsampling};
+use crate::planes::{Plane, Planes};
 
 /// What one cell takes of an axis: samples from `first`, with weights that add
 /// up to one.

@@ -2,8 +2,8 @@
 //! definition.
 
 use super::*;
-use crate::jpeg::{AppSegments, Scale, decode_planes, encode_planes, encode_rgb, header};
-use crate::planes::Orientation;
+use crate::geometry::{Orientation, Scale};
+use crate::jpeg::{AppSegments, decode_planes, encode_planes, encode_rgb, header};
 use proptest::prelude::*;
 use std::num::NonZeroU32;
 

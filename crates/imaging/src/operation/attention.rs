@@ -6,8 +6,8 @@
 //! on the strongest spot; here the crop that holds the most is taken, what lies
 //! well inside it counting twice, so that a subject is not cut in half.
 
+use crate::geometry::Size;
 use crate::picture::{Layout, Picture};
-use crate::plan::geometry::Size;
 
 /// The longest side of a picture that is worth giving to [`offset`]. More shows
 /// grain, not subjects.

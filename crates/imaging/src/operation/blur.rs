@@ -53,7 +53,7 @@ pub(crate) fn blurred<S: Sample>(picture: &Picture<S>, sigma: f64) -> Picture<S>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
 
     #[test]
     fn hidden_colour_does_not_bleed() {

@@ -39,7 +39,7 @@ pub(crate) fn grey<S: Sample>(picture: Picture<S>) -> Picture<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
 
     /// What sharp 0.35.5 with libvips 8.18.7 gives for `grayscale()`.
     const SHARPS: [([u8; 3], u8); 6] = [

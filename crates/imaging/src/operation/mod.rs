@@ -27,5 +27,3 @@ fn float<S: Sample>(sample: S) -> f32 {
 fn nearest<S: Sample>(value: f32) -> S {
     S::from_u32((value + 0.5).clamp(0.0, S::MAX as f32) as u32)
 }
-
-pub(crate) use crate::plan::geometry::Rectangle;

@@ -1,6 +1,6 @@
 //! Pixelation of a part: a face, a number plate.
 
-use super::Rectangle;
+use crate::geometry::Rectangle;
 use crate::mosaic::{Grid, Model, Mosaic};
 use crate::picture::{Layout, Picture, Sample};
 
@@ -36,7 +36,7 @@ pub(crate) fn pixelated<S: Sample>(mut picture: Picture<S>, region: Rectangle, g
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
     use std::num::NonZeroU32;
 
     #[test]

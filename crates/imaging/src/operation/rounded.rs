@@ -73,8 +73,8 @@ fn cover<S: Sample>(pixel: &mut [S], covered: f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::geometry::Size;
     use crate::picture::Layout;
-    use crate::plan::geometry::Size;
 
     fn white(width: u32, height: u32) -> Picture {
         Picture::new(Size::new(width, height), Layout::Grey, vec![255; (width * height) as usize])

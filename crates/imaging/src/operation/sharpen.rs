@@ -94,7 +94,7 @@ fn brighter<S: Sample>(sample: S, more: f32) -> S {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
 
     fn edge(layout: Layout, dark: &[u8], light: &[u8]) -> Picture {
         let pixels = (0..20).flat_map(|x| if x < 10 { dark } else { light }).copied().collect();

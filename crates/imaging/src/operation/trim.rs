@@ -1,8 +1,7 @@
 //! Borders of one colour, found for cutting off.
 
-use super::Rectangle;
+use crate::geometry::{Rectangle, Size};
 use crate::picture::{Layout, Picture, Sample};
-use crate::plan::geometry::Size;
 
 /// What is left of the picture without its borders: the smallest rectangle that
 /// holds every pixel unlike the top left one, in which some sample differs by

@@ -1,16 +1,14 @@
 //! An overlay laid over a picture: a logo, a signature, a repeated pattern.
 
+use crate::geometry::{CropBox, Place, Size};
 use crate::picture::{Layout, Picture, Sample};
-use crate::plan::geometry::Size;
-use crate::planes::CropBox;
-use crate::recipe::{Place, Position};
 use crate::scale::scaled;
 
 /// Where the overlay goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Spot {
     /// Once, `margin` pixels from the sides that it is put to.
-    At { position: Position, margin: u32 },
+    At { x: Place, y: Place, margin: u32 },
     /// Again and again from the top left corner on, `gap` pixels apart.
     Tiled { gap: u32 },
 }
@@ -60,8 +58,7 @@ pub(crate) fn watermarked<S: Sample>(
         }
     };
     let (x, y) = match spot {
-        Spot::At { position: Position::At { x, y }, .. } => (x, y),
-        Spot::At { position: Position::Attention, .. } => (Place::Center, Place::Center),
+        Spot::At { x, y, .. } => (x, y),
         Spot::Tiled { .. } => (Place::Start, Place::Start),
     };
     let lefts = steps(print.width, size.width, x);
@@ -127,7 +124,9 @@ fn edge(slack: u32, margin: u32, place: Place) -> u32 {
 mod tests {
     use super::*;
 
-    const END: Position = Position::At { x: Place::End, y: Place::End };
+    const fn end(margin: u32) -> Spot {
+        Spot::At { x: Place::End, y: Place::End, margin }
+    }
 
     fn dot(pixel: [u8; 4]) -> Picture {
         Picture::new(Size::new(1, 1), Layout::Rgba, pixel.to_vec())
@@ -135,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_overlay_keeps_its_aspect_and_never_outgrows_the_print() {
-        let at = Spot::At { position: END, margin: 10 };
+        let at = end(10);
         for (print, overlay, scale, wanted) in [
             ((1000, 500), (200, 100), Some(0.25), (250, 125)),
             ((1000, 500), (200, 100), None, (200, 100)),
@@ -161,7 +160,7 @@ mod tests {
     #[test]
     fn opacity_mixes_and_an_opaque_picture_stays_opaque() {
         let black = Picture::new(Size::new(2, 2), Layout::Grey, vec![0_u8; 4]);
-        let at = Spot::At { position: END, margin: 0 };
+        let at = end(0);
         let grey = watermarked(black.clone(), &dot([255; 4]), at, 0.5);
         assert_eq!((grey.layout, grey.pixels), (Layout::Grey, vec![0, 0, 0, 128]));
         let red = watermarked(black.clone(), &dot([255, 0, 0, 128]), at, 1.0);
@@ -174,7 +173,7 @@ mod tests {
     #[test]
     fn over_transparency_only_the_overlays_colour_counts() {
         let clear = Picture::new(Size::new(1, 1), Layout::Rgba, vec![255_u8, 0, 0, 0]);
-        let at = Spot::At { position: END, margin: 0 };
+        let at = end(0);
         let mixed = watermarked(clear, &dot([0, 0, 200, 255]), at, 0.5);
         assert_eq!(mixed.pixels, [0, 0, 200, 128]);
         // Half over half: 1 - 0.5 · 0.5 of cover, two thirds of it the overlay's.
@@ -190,7 +189,7 @@ mod tests {
             let marked = watermarked(print.clone(), &dot([255; 4]), spot, 1.0);
             (0..25).filter(|&i| marked.pixels[i] == 255).collect()
         };
-        let at = |x, y, margin| lit(Spot::At { position: Position::At { x, y }, margin });
+        let at = |x, y, margin| lit(Spot::At { x, y, margin });
         assert_eq!(at(Place::Start, Place::Start, 1), [6]);
         assert_eq!(at(Place::End, Place::Start, 1), [8]);
         assert_eq!(at(Place::Center, Place::Center, 1), [12]);

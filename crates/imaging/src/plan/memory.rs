@@ -1,16 +1,18 @@
 //! The prediction of memory: an upper bound of what a job takes, from its plan.
 
-use super::geometry::{Placement, Size};
+use super::placement::Placement;
 use super::{Plan, PrintPlan, Route};
 use crate::colour::ColourSpace;
 use crate::decode;
 use crate::encode;
-use crate::jpeg::{self, Scale};
+use crate::format::Format;
+use crate::geometry::{Orientation, Scale, Size};
+use crate::jpeg;
 use crate::mosaic::Grid;
 use crate::picture::Layout;
-use crate::planes::{self, Decoded, Orientation, Window};
+use crate::planes::{self, Decoded, Window};
 use crate::quality;
-use crate::recipe::{Format, Metadata, Quality, Recipe};
+use crate::recipe::{Metadata, Quality, Recipe};
 use crate::resample;
 use crate::source::{Kind, Source};
 use std::borrow::Cow;

@@ -3,25 +3,25 @@
 //! and how much memory the whole takes at most. Nothing is allocated for pixels
 //! before the plan is within the limits.
 
-pub(crate) mod geometry;
 mod memory;
+pub(crate) mod placement;
 
 use crate::colour::Conversion;
 use crate::decode;
 use crate::encode;
-use crate::error::Limit;
-use crate::jpeg::{self, Scale};
+use crate::error::{Limit, at_most};
+use crate::format::Format;
+use crate::geometry::{CropBox, Orientation, Rectangle, Scale, Size, Subsampling};
+use crate::jpeg;
 use crate::mosaic::{self, Grid};
 use crate::picture::{Depth, Layout};
-use crate::planes::{self, Print, Subsampling};
-use crate::recipe::{
-    Colour, Fit, Format, FormatChoice, Output, Pixelate, Position, PrintName, Quality, Recipe,
-};
+use crate::planes::{self, Print};
+use crate::recipe::{Colour, Fit, FormatChoice, Output, Pixelate, Position, PrintName, Quality, Recipe};
 use crate::resample::rows_wanted;
-use crate::source::{Kind, Source, at_most};
+use crate::source::{Kind, Source};
 use crate::{Error, Limits};
-use geometry::{Focus, Placement, Rectangle, Size, lay_out};
 use memory::memory;
+use placement::{Focus, Placement, lay_out};
 use std::sync::Arc;
 
 /// The longest side of the small picture that a document is made from.
@@ -68,7 +68,7 @@ impl PrintPlan<'_> {
             && !self.is_worked_on()
             && self.output.trim.is_none()
             && self.output.crop.is_none()
-            && self.placement.turn == planes::Orientation::UPRIGHT
+            && self.placement.turn == Orientation::UPRIGHT
             && self.placement.canvas == seen
             && self.output.resize.is_none_or(|resize| resize.fit != Fit::Contain)
             && self.placement.scaled == seen
@@ -376,13 +376,7 @@ fn print<'r>(
 /// The whole picture, small.
 fn document_placement(seen: Size) -> Placement {
     let scaled = seen.within(DOCUMENT);
-    Placement {
-        crop: planes::CropBox::of(seen),
-        turn: planes::Orientation::UPRIGHT,
-        scaled,
-        canvas: scaled,
-        offset: (0, 0),
-    }
+    Placement { crop: CropBox::of(seen), turn: Orientation::UPRIGHT, scaled, canvas: scaled, offset: (0, 0) }
 }
 
 /// The recipe's templates differ; what they give for one picture may not.

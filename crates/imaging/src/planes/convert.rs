@@ -1,8 +1,9 @@
 //! Planes to and from RGB (JFIF's full-range BT.601), and to the limited range
 //! of WebP.
 
-use super::{CropBox, Plane, Planes, Subsampling};
+use super::{Plane, Planes};
 use crate::Error;
+use crate::geometry::{CropBox, Subsampling};
 
 /// A picture as WebP has it: BT.601 in limited range, 4:2:0, chroma of
 /// ⌈w / 2⌉ × ⌈h / 2⌉.

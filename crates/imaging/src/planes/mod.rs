@@ -14,50 +14,12 @@ mod stream;
 pub(crate) mod tests;
 mod window;
 
+use crate::geometry::Subsampling;
+
 pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};
-pub(crate) use orient::Orientation;
 pub(crate) use prints::{Decoded, MARGIN, Print, first_hand, make_prints, scale_for};
-pub(crate) use resize::CropBox;
 pub(crate) use stream::{rows_wanted, stream_prints};
 pub(crate) use window::Window;
-
-/// How many luma samples one chroma sample stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Subsampling {
-    /// No chroma.
-    Gray,
-    /// 1 × 1.
-    S444,
-    /// 2 × 1.
-    S422,
-    /// 2 × 2.
-    S420,
-    /// 1 × 2.
-    S440,
-    /// 4 × 1.
-    S411,
-    /// 1 × 4.
-    S441,
-}
-
-impl Subsampling {
-    /// Luma columns and rows for each chroma sample.
-    pub(crate) const fn factors(self) -> (u32, u32) {
-        match self {
-            Self::Gray | Self::S444 => (1, 1),
-            Self::S422 => (2, 1),
-            Self::S420 => (2, 2),
-            Self::S440 => (1, 2),
-            Self::S411 => (4, 1),
-            Self::S441 => (1, 4),
-        }
-    }
-
-    /// 1 or 3.
-    pub(crate) const fn planes(self) -> usize {
-        if matches!(self, Self::Gray) { 1 } else { 3 }
-    }
-}
 
 /// One plane of samples, borrowed.
 #[derive(Debug, Clone, Copy)]

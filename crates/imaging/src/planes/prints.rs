@@ -1,10 +1,9 @@
 //! Many prints of one picture: which is made from which, and on which thread.
 
 use super::resize::Resizing;
-use super::{CropBox, Orientation, Planes, Shape, Subsampling};
+use super::{Planes, Shape};
 use crate::Error;
-use crate::jpeg::Scale;
-use crate::plan::geometry::Size;
+use crate::geometry::{CropBox, Orientation, Scale, Size, Subsampling};
 use crate::resample::Filter;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 

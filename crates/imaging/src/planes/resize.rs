@@ -1,45 +1,15 @@
 //! Resizing plane by plane, in bands of rows that several threads share.
 
-use super::{Plane, Planes, Shape, Subsampling};
+use super::{Plane, Planes, Shape};
 use crate::Error;
+use crate::geometry::{CropBox, Size, Subsampling};
 use crate::parallel::for_each;
-use crate::plan::geometry::Size;
 use crate::resample::{Axes, Filter, Rows, Stretch};
 use std::ops::Range;
 
 /// A plane is not cut into bands of fewer output rows than this: each allocates
 /// its own rows in work.
 const LEAST_BAND: usize = 64;
-
-/// A part of a picture, in pixels of luma; edges may lie within a pixel.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct CropBox {
-    /// Left edge.
-    pub(crate) left: f64,
-    /// Top edge.
-    pub(crate) top: f64,
-    /// Width.
-    pub(crate) width: f64,
-    /// Height.
-    pub(crate) height: f64,
-}
-
-impl CropBox {
-    /// The whole of a `width` × `height` picture.
-    pub(crate) fn whole(width: u32, height: u32) -> Self {
-        Self { left: 0.0, top: 0.0, width: f64::from(width), height: f64::from(height) }
-    }
-
-    /// The same part of the picture at `factor` times its size.
-    pub(crate) fn scaled(self, factor: f64) -> Self {
-        Self {
-            left: self.left * factor,
-            top: self.top * factor,
-            width: self.width * factor,
-            height: self.height * factor,
-        }
-    }
-}
 
 /// How one axis of a plane maps to its source.
 ///

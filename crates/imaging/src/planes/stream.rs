@@ -6,8 +6,9 @@
 
 use super::prints::{Done, cascade, hand_out, of_picture};
 use super::resize::Resizing;
-use super::{Decoded, Planes, Print, Shape, Subsampling, Window};
+use super::{Decoded, Planes, Print, Shape, Window};
 use crate::Error;
+use crate::geometry::Subsampling;
 use crate::jpeg::Scan;
 use crate::resample::{Growing, rows_wanted as rows_of_source};
 

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::Error;
-use crate::jpeg::{self, Scale};
-use crate::plan::geometry::Size;
+use crate::geometry::{CropBox, Orientation, Scale, Size};
+use crate::jpeg;
 use std::sync::Mutex;
 
 fn decoded(full: (u32, u32), orientation: Orientation) -> Decoded {

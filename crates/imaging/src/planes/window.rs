@@ -117,7 +117,7 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::planes::Subsampling;
+    use crate::geometry::Subsampling;
 
     #[test]
     fn rows_are_there_until_they_are_forgotten() {

@@ -1,9 +1,8 @@
 use super::*;
 use crate::encode::webp;
+use crate::geometry::{CropBox, Size};
 use crate::jpeg;
 use crate::metadata::Attached;
-use crate::plan::geometry::Size;
-use crate::planes::CropBox;
 use crate::scale::scaled;
 use std::cell::Cell;
 

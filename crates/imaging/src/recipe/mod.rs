@@ -5,7 +5,6 @@
 
 mod digest;
 mod draft;
-mod format;
 mod key;
 mod operations;
 mod output;
@@ -19,15 +18,17 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use format::{Format, FormatChoice};
 pub use key::{Footprint, KeyError, KeyTemplate, LONGEST_KEY, PrintName, REPORT_PREFIX, Rest, report_key};
 pub use output::{
-    Asset, Background, Colour, Fit, Flip, Length, Metadata, Output, Pixelate, Place, Position, Quality,
-    Region, Resize, Sharpen, Trim, Watermark,
+    Asset, Background, Colour, Fit, Flip, FormatChoice, Length, Metadata, Output, Pixelate, Position,
+    Quality, Region, Resize, Sharpen, Trim, Watermark,
 };
 pub use parse::{Problem, Problems};
 pub use proof::{LoopProof, Proven};
 pub use rules::Rule;
+
+pub use crate::format::Format;
+pub use crate::geometry::Place;
 
 use crate::Limits;
 

@@ -1,8 +1,7 @@
 //! Reading what an output does to the pixels, one function a field.
 
-use super::output::{
-    Asset, Fit, Flip, Length, Pixelate, Place, Position, Region, Resize, Sharpen, Trim, Watermark,
-};
+use super::Place;
+use super::output::{Asset, Fit, Flip, Length, Pixelate, Position, Region, Resize, Sharpen, Trim, Watermark};
 use super::reader::{Field, Reader, Section, decimal};
 use super::reference::names;
 use std::num::NonZeroU32;

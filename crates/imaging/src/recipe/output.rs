@@ -1,7 +1,8 @@
 //! One print: everything that an output of a recipe can ask for, resolved.
 
-use super::format::FormatChoice;
+use super::Format;
 use super::key::KeyTemplate;
+use crate::geometry::Place;
 use serde::Serialize;
 use std::num::NonZeroU32;
 
@@ -63,6 +64,41 @@ pub struct Output {
     pub background: Background,
     /// The `Cache-Control` header of the stored print.
     pub cache_control: String,
+}
+
+/// The format of a print.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FormatChoice {
+    /// The source's own format, as [`Format::kept`] has it.
+    Source,
+    /// Always this one.
+    Fixed(Format),
+    /// Of these, the one that gives the smallest file of the quality that is
+    /// asked for. Never empty.
+    Auto(Vec<Format>),
+    /// No picture: a JSON document that lists the other prints.
+    Manifest,
+    /// No picture: a JSON document that stands in until a print is loaded.
+    Placeholder,
+}
+
+impl FormatChoice {
+    /// The formats that a print may come out in; `None` where that depends on
+    /// the source.
+    pub fn candidates(&self) -> Option<&[Format]> {
+        match self {
+            Self::Source => None,
+            Self::Fixed(format) => Some(std::slice::from_ref(format)),
+            Self::Auto(formats) => Some(formats),
+            Self::Manifest | Self::Placeholder => Some(&[Format::Json]),
+        }
+    }
+
+    /// Whether this is a document about the picture, not a picture.
+    pub const fn is_document(&self) -> bool {
+        matches!(self, Self::Manifest | Self::Placeholder)
+    }
 }
 
 /// Mirroring.
@@ -230,18 +266,6 @@ pub enum Position {
 impl Position {
     /// The middle.
     pub const CENTER: Self = Self::At { x: Place::Center, y: Place::Center };
-}
-
-/// A place on one axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Place {
-    /// Left or top.
-    Start,
-    /// Middle.
-    Center,
-    /// Right or bottom.
-    End,
 }
 
 /// How coarse a pixelation is.

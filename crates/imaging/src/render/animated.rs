@@ -8,10 +8,9 @@ use crate::Error;
 use crate::colour::{Conversion, Model};
 use crate::decode::frames::Frames;
 use crate::encode::frames::Writer;
+use crate::geometry::{Orientation, Rectangle};
 use crate::operation::region;
 use crate::plan::PrintPlan;
-use crate::plan::geometry::Rectangle;
-use crate::planes::Orientation;
 use crate::recipe::Quality;
 
 /// The quality of a print whose quality is to be found: no search is made for

@@ -4,13 +4,14 @@
 use super::Rendition;
 use crate::colour::{self, ColourSpace};
 use crate::encode::Job;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::format::Format;
+use crate::geometry::Size;
 use crate::metadata::Attached;
 use crate::picture::Picture;
-use crate::plan::geometry::Size;
 use crate::plan::{Plan, PrintPlan};
-use crate::recipe::{Asset, Format, Recipe};
-use crate::source::{Source, at_most};
+use crate::recipe::{Asset, Recipe};
+use crate::source::Source;
 use crate::{Error, Limits};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};

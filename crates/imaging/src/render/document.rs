@@ -5,10 +5,10 @@ use super::counter::{Counter, Made};
 use crate::Error;
 use crate::derived::placeholder::Placeholder;
 use crate::derived::srcset::srcset;
-use crate::plan::geometry::Size;
+use crate::format::Format;
+use crate::geometry::{CropBox, Size};
 use crate::plan::{Plan, PrintPlan};
-use crate::planes::CropBox;
-use crate::recipe::{Format, FormatChoice};
+use crate::recipe::FormatChoice;
 use serde::Serialize;
 use std::collections::BTreeMap;
 

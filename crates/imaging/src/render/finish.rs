@@ -4,14 +4,16 @@ use super::counter::Counter;
 use crate::colour::{Conversion, Model};
 use crate::decode::{self, Decoded};
 use crate::encode;
-use crate::jpeg::{self, Scale};
+use crate::format::Format;
+use crate::geometry::{Rectangle, Scale, Size};
+use crate::jpeg;
 use crate::mosaic::{self, Mosaic};
 use crate::operation::{self, region, rounded::Radius, sharpen::Sharpening, watermark::Spot};
 use crate::picture::{Depth, Layout, Picture, Sample};
 use crate::plan::PrintPlan;
-use crate::plan::geometry::{Rectangle, Size};
+use crate::plan::placement::{places, region_of};
 use crate::quality;
-use crate::recipe::{Format, Length, Quality, Watermark};
+use crate::recipe::{Length, Quality, Watermark};
 use crate::source::Source;
 use crate::{Error, Limits};
 use std::sync::Arc;
@@ -62,7 +64,7 @@ pub(super) fn worked_on<S: Sample>(
     let output = print.output;
     if let Some(grid) = print.any_grid() {
         let whole = Rectangle::of(picture.size);
-        let part = output.region.as_ref().map_or(whole, |part| whole.region(part));
+        let part = output.region.as_ref().map_or(whole, |part| region_of(whole, part));
         picture = region::pixelated(picture, part, grid);
     }
     if let Some(sigma) = output.blur {
@@ -101,7 +103,8 @@ fn watermarked<S: Sample>(
     let spot = if watermark.tile {
         Spot::Tiled { gap: watermark.margin }
     } else {
-        Spot::At { position: watermark.position, margin: watermark.margin }
+        let (x, y) = places(watermark.position);
+        Spot::At { x, y, margin: watermark.margin }
     };
     let size = operation::watermark::overlay_size(picture.size, overlay.size, watermark.scale, spot);
     let overlay = operation::watermark::fitted(&overlay, size);

@@ -7,16 +7,15 @@ use super::{finish, pixels};
 use crate::Error;
 use crate::colour::Conversion;
 use crate::encode;
-use crate::jpeg::{self, Header, Scale};
+use crate::format::Format;
+use crate::geometry::{CropBox, Orientation, Rectangle, Scale, Size, Subsampling};
+use crate::jpeg::{self, Header};
 use crate::mosaic::{self, Mosaic};
 use crate::parallel::for_each;
 use crate::picture::{Layout, Picture};
-use crate::plan::geometry::{Rectangle, Size};
 use crate::plan::{Plan, PrintPlan, is_direct};
-use crate::planes::{
-    CropBox, Decoded, Orientation, Planes, Print, Subsampling, make_prints, stream_prints, to_webp_yuv420,
-};
-use crate::recipe::{Format, Quality};
+use crate::planes::{Decoded, Planes, Print, make_prints, stream_prints, to_webp_yuv420};
+use crate::recipe::Quality;
 use crate::source::Source;
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};

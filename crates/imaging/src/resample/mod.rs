@@ -16,9 +16,8 @@ pub(crate) use axis::{Axis, Filter, Stretch};
 pub(crate) use fixed::Rows;
 pub(crate) use growing::{Growing, rows_wanted};
 
+use crate::geometry::{CropBox, Size};
 use crate::picture::Layout;
-use crate::plan::geometry::Size;
-use crate::planes::CropBox;
 use std::ops::Range;
 
 /// Both axes of a resampling of 8 bits without alpha, in the arithmetic that

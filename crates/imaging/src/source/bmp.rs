@@ -8,9 +8,8 @@
 use super::{Kind, Source};
 use crate::Error;
 use crate::colour::ColourSpace;
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
 use std::borrow::Cow;
 
 /// How pixels are packed.

@@ -1,12 +1,11 @@
 //! The header of a GIF (the specification of 1989): the blocks, walked without
 //! decompressing anything.
 
-use super::{Kind, Source, at_most};
+use super::{Kind, Source};
 use crate::colour::ColourSpace;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
 use crate::{Error, Limits};
 
 /// What the blocks say.

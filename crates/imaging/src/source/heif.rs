@@ -1,13 +1,13 @@
 //! AVIF and HEIC headers, over the container in `heif`. Which of the two a
 //! file is, its primary picture decides: brands only promise.
 
-use super::{Kind, Source, at_most, left_out, tiled_limit};
+use super::{Kind, Source, left_out, tiled_limit};
 use crate::colour::ColourSpace;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::format::Format;
 use crate::heif::write::Cicp;
 use crate::heif::{Coded, Configuration, Container, Fault, Kind as Brand, Layer, Still};
 use crate::picture::{Depth, Layout};
-use crate::recipe::Format;
 use crate::{Error, Limits};
 use std::borrow::Cow;
 

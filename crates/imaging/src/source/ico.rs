@@ -61,7 +61,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Source<'_>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::geometry::Size;
+    use crate::geometry::Size;
 
     /// Entries of side, bits and a 32-bit bitmap of that side.
     fn icon(entries: &[(u8, u8)]) -> Vec<u8> {

@@ -3,12 +3,11 @@
 //! pixels but to see that all frames are there. Of an animation the first frame
 //! is the picture.
 
-use super::{Kind, Source, at_most};
+use super::{Kind, Source};
 use crate::colour::ColourSpace;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
 use crate::{Error, Limits};
 use jxl::api::{
     AlphaMode, Event, ExtraChannel, JxlBasicInfo, JxlBitDepth, JxlColorEncoding, JxlColorProfile, JxlDecoder,

@@ -16,16 +16,31 @@ pub(crate) mod tiff;
 pub(crate) mod webp;
 
 use crate::colour::ColourSpace;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
 use crate::exif::Exif;
+use crate::format::Format;
+use crate::geometry::{Orientation, Size};
 use crate::jpeg;
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
-use crate::recipe::Format;
 use crate::sniff::sniff;
-use crate::{Error, Header, Limits};
+use crate::{Error, Limits};
 use std::borrow::Cow;
+
+/// What a picture's header says, orientation applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The format by content, never by name.
+    pub format: Format,
+    /// Width in pixels as a person sees it (orientation applied).
+    pub width: u32,
+    /// Height in pixels as a person sees it.
+    pub height: u32,
+    /// Number of frames; 1 for a still.
+    pub frames: u32,
+    /// Carries a gain map that would make it HDR. Prints are made of the
+    /// picture without it.
+    pub gain_map: bool,
+}
 
 /// The parts of a header that only one format has.
 pub(crate) enum Kind<'a> {
@@ -178,18 +193,4 @@ fn tiled_limit(limit: u64, size: Size, tile: Size) -> u64 {
         + tile.pixels();
     // A tile far larger than the picture is no margin.
     limit.saturating_add(margin.min(limit))
-}
-
-/// Refuses a value over its limit, naming both.
-pub(crate) fn at_most(
-    which: Limit,
-    what: &'static str,
-    value: u64,
-    limit: u64,
-    unit: &str,
-) -> Result<(), Error> {
-    if value <= limit {
-        return Ok(());
-    }
-    Err(Error::OverLimit { which, what, value: format!("{value} {unit}"), limit: format!("{limit} {unit}") })
 }

@@ -7,9 +7,8 @@
 use super::{Kind, LARGEST_PROFILE, Source, turned_by};
 use crate::Error;
 use crate::colour::{Chromaticities, ColourSpace};
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
 use std::borrow::Cow;
 
 /// What IHDR and its neighbours say.

@@ -3,9 +3,8 @@
 use super::{Kind, Source};
 use crate::Error;
 use crate::colour::ColourSpace;
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
 
 /// Bytes of the header; the chunks follow.
 pub(crate) const HEADER: usize = 14;

@@ -7,13 +7,12 @@
 mod guard;
 mod text;
 
-use super::{Kind, Source, at_most};
+use super::{Kind, Source};
 use crate::colour::ColourSpace;
 use crate::decode::svg as drawing;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
 use crate::{Error, Limits};
 use resvg::usvg::Tree;
 

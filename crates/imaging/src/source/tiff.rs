@@ -3,12 +3,11 @@
 //! tiles lie; refuses what cannot be decoded, and cameras' raw files, which are
 //! TIFFs inside and whose first page is a thumbnail.
 
-use super::{Kind, Source, at_most, tiled_limit};
+use super::{Kind, Source, tiled_limit};
 use crate::colour::ColourSpace;
-use crate::error::Limit;
+use crate::error::{Limit, at_most};
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
 use crate::{Error, Limits};
 use directory::{Directory, File, Values};
 use std::borrow::Cow;

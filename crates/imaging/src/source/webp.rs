@@ -3,9 +3,8 @@
 use super::{Kind, Source, turned_by};
 use crate::Error;
 use crate::colour::ColourSpace;
+use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
-use crate::plan::geometry::Size;
-use crate::planes::Orientation;
 use std::borrow::Cow;
 
 /// What the chunks say.

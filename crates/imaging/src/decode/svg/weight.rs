@@ -5,7 +5,7 @@
 //! the result of each step.
 
 use crate::Error;
-use crate::plan::geometry::Size;
+use crate::geometry::Size;
 use crate::source::svg::unsupported;
 use resvg::usvg::filter::Kind;
 use resvg::usvg::{Fill, Group, ImageKind, Node, Paint, Stroke, Tree};

@@ -6,7 +6,8 @@
 
 use super::huffman::{Bytes, Cursor, END, Table};
 use super::tables::Scan;
-use crate::jpeg::{Scale, ZIGZAG};
+use crate::geometry::Scale;
+use crate::jpeg::ZIGZAG;
 use archmage::prelude::*;
 
 /// Coefficients of a block, row by row, not yet multiplied by the steps of

@@ -10,7 +10,7 @@ mod avx2;
 
 use super::entropy::{Block, Blocks};
 use super::tables::Component;
-use crate::jpeg::Scale;
+use crate::geometry::Scale;
 use archmage::prelude::*;
 
 /// Bits of fraction of the constants.

@@ -7,7 +7,8 @@
 
 use super::huffman::Table;
 use crate::arriving::Rest;
-use crate::jpeg::{Color, Header, Scale, ZIGZAG};
+use crate::geometry::Scale;
+use crate::jpeg::{Color, Header, ZIGZAG};
 use crate::planes::Shape;
 
 /// A component of the scan.

@@ -1,10 +1,11 @@
 //! The samples are libjpeg's, and what is not sound is left to it.
 
 use super::*;
+use crate::geometry::Subsampling;
 use crate::jpeg::tests::{jpeg, noisy, progressive};
 use crate::jpeg::{Header, decode_by_libjpeg, header};
+use crate::planes::Planes;
 use crate::planes::tests::ALL;
-use crate::planes::{Planes, Subsampling};
 use proptest::prelude::*;
 
 fn decoded(bytes: &[u8], header: &Header<'_>, scale: Scale, threads: usize) -> Option<Planes> {

@@ -1,8 +1,7 @@
 //! The text of a drawing, unpacked within bounds.
 
 use super::malformed;
-use crate::error::Limit;
-use crate::source::at_most;
+use crate::error::{Limit, at_most};
 use crate::{Error, Limits};
 use flate2::read::GzDecoder;
 use std::borrow::Cow;

@@ -2,41 +2,6 @@
 
 use serde::Serialize;
 
-/// The format of a print.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FormatChoice {
-    /// The source's own format, as [`Format::kept`] has it.
-    Source,
-    /// Always this one.
-    Fixed(Format),
-    /// Of these, the one that gives the smallest file of the quality that is
-    /// asked for. Never empty.
-    Auto(Vec<Format>),
-    /// No picture: a JSON document that lists the other prints.
-    Manifest,
-    /// No picture: a JSON document that stands in until a print is loaded.
-    Placeholder,
-}
-
-impl FormatChoice {
-    /// The formats that a print may come out in; `None` where that depends on
-    /// the source.
-    pub fn candidates(&self) -> Option<&[Format]> {
-        match self {
-            Self::Source => None,
-            Self::Fixed(format) => Some(std::slice::from_ref(format)),
-            Self::Auto(formats) => Some(formats),
-            Self::Manifest | Self::Placeholder => Some(&[Format::Json]),
-        }
-    }
-
-    /// Whether this is a document about the picture, not a picture.
-    pub const fn is_document(&self) -> bool {
-        matches!(self, Self::Manifest | Self::Placeholder)
-    }
-}
-
 /// The formats whose cargo features this build is without.
 const LEFT_OUT: &[Format] = &[
     #[cfg(not(feature = "avif"))]

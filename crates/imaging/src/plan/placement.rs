@@ -8,105 +8,18 @@
 //! left. One difference, which the recipe documents: a missing side follows
 //! from the aspect ratio in every fit, `fill` included.
 
-use crate::planes::{CropBox, Orientation};
-use crate::recipe::{Fit, Output, Place, Position, Region, Resize};
+use crate::geometry::{CropBox, Orientation, Place, Rectangle, Size};
+use crate::recipe::{Fit, Output, Position, Region, Resize};
 
-/// Width and height in pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Size {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-}
-
-impl Size {
-    pub(crate) const fn new(width: u32, height: u32) -> Self {
-        Self { width, height }
-    }
-
-    pub(crate) const fn pixels(self) -> u64 {
-        self.width as u64 * self.height as u64
-    }
-
-    /// The size with the same shape whose longer side is at most `longest`; each
-    /// side is rounded and at least 1.
-    pub(crate) fn within(self, longest: u32) -> Self {
-        let scale = (f64::from(longest) / f64::from(self.width.max(self.height))).min(1.0);
-        Self::new(pixels(f64::from(self.width) * scale), pixels(f64::from(self.height) * scale))
-    }
-
-    /// The size once turned; the size before turning of one turned.
-    pub(crate) const fn turned(self, orientation: Orientation) -> Self {
-        let (width, height) = orientation.size(self.width, self.height);
-        Self { width, height }
-    }
-}
-
-impl CropBox {
-    /// The whole of a picture.
-    pub(crate) fn of(size: Size) -> Self {
-        Self::whole(size.width, size.height)
-    }
-
-    /// The same part of the picture when it is held in `held` pixels, each of
-    /// which stands for `step` × `step`. Those at the far edges may stand for
-    /// fewer: `held` was rounded up.
-    pub(crate) fn held(self, step: u32, held: Size) -> Self {
-        let scale = 1.0 / f64::from(step);
-        // Rounding may put the far edge a hair outside.
-        let left = (self.left * scale).min(f64::from(held.width));
-        let top = (self.top * scale).min(f64::from(held.height));
-        Self {
-            left,
-            top,
-            width: (self.width * scale).min(f64::from(held.width) - left),
-            height: (self.height * scale).min(f64::from(held.height) - top),
-        }
-    }
-
-    /// The stored rectangle that is seen as `self` once a picture of `stored`
-    /// pixels has been turned by `orientation`.
-    pub(crate) fn before(mut self, orientation: Orientation, stored: Size) -> Self {
-        let (width, height) = orientation.size(stored.width, stored.height);
-        if orientation.flip_x {
-            self.left = (f64::from(width) - self.left - self.width).max(0.0);
-        }
-        if orientation.flip_y {
-            self.top = (f64::from(height) - self.top - self.height).max(0.0);
-        }
-        if orientation.transpose {
-            self = Self { left: self.top, top: self.left, width: self.height, height: self.width };
-        }
-        self
-    }
-}
-
-/// A rectangle of whole pixels within a picture, at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Rectangle {
-    /// Left edge.
-    pub(crate) x: u32,
-    /// Top edge.
-    pub(crate) y: u32,
-    /// Width and height.
-    pub(crate) size: Size,
-}
-
-impl Rectangle {
-    /// The whole of a picture.
-    pub(crate) const fn of(size: Size) -> Self {
-        Self { x: 0, y: 0, size }
-    }
-
-    /// The part of this that a recipe names, cut off at its edges, at least one
-    /// pixel.
-    pub(crate) fn region(self, region: &Region) -> Self {
-        let Size { width, height } = self.size;
-        let x = region.left.of(width).min(width - 1);
-        let y = region.top.of(height).min(height - 1);
-        let wide = region.width.map_or(width, |length| length.of(width)).clamp(1, width - x);
-        let high = region.height.map_or(height, |length| length.of(height)).clamp(1, height - y);
-        Self { x: self.x + x, y: self.y + y, size: Size::new(wide, high) }
-    }
+/// The part of `view` that a recipe names, cut off at its edges, at least one
+/// pixel.
+pub(crate) fn region_of(view: Rectangle, region: &Region) -> Rectangle {
+    let Size { width, height } = view.size;
+    let x = region.left.of(width).min(width - 1);
+    let y = region.top.of(height).min(height - 1);
+    let wide = region.width.map_or(width, |length| length.of(width)).clamp(1, width - x);
+    let high = region.height.map_or(height, |length| length.of(height)).clamp(1, height - y);
+    Rectangle { x: view.x + x, y: view.y + y, size: Size::new(wide, high) }
 }
 
 /// Which part of the picture is scaled to what size, and where that lies.
@@ -157,7 +70,7 @@ pub(crate) fn turn(output: &Output) -> Orientation {
 /// given its width and height: the left and top edge, all in pixels. Without
 /// it, it lies in the middle.
 pub(crate) fn lay_out(view: Rectangle, output: &Output, focus: Option<&Focus<'_>>) -> Placement {
-    let view = output.crop.as_ref().map_or(view, |region| view.region(region));
+    let view = output.crop.as_ref().map_or(view, |region| region_of(view, region));
     let turn = turn(output);
     let mut placement = place(view.size.turned(turn), output.resize.as_ref());
     placement.turn = turn;
@@ -243,7 +156,7 @@ pub(crate) fn place(picture: Size, resize: Option<&Resize>) -> Placement {
 }
 
 /// The middle until the pixels have been looked at.
-fn places(position: Position) -> (Place, Place) {
+pub(crate) fn places(position: Position) -> (Place, Place) {
     match position {
         Position::At { x, y } => (x, y),
         Position::Attention => (Place::Center, Place::Center),
