@@ -2,14 +2,16 @@
 //!
 //! Owns: what a JPEG's markers say (`markers`), decoding to planes, RGB or CMYK
 //! with DCT scaling (`decode`), the rows of plain baseline pictures as they come
-//! (`baseline`), and encoding (`encode`). Refuses: truncated and
-//! corrupt entropy data (libjpeg would paint it grey and carry on), lossless
+//! (`baseline`), prints made of those rows (`stream`), and encoding (`encode`).
+//! Refuses: truncated and corrupt entropy data (libjpeg would paint it grey and
+//! carry on), lossless
 //! and 12-bit pictures, more scans than `MAX_SCANS`.
 
 mod baseline;
 mod decode;
 mod encode;
 mod markers;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -19,6 +21,7 @@ pub(crate) use decode::turbo;
 pub(crate) use decode::{decode_by_libjpeg, decode_cmyk, decode_grey, decode_planes, decode_rgb};
 pub(crate) use encode::{AppSegments, Settings, encode_planes, encode_rgb, subsampling_for};
 pub(crate) use markers::{Color, Header, header};
+pub(crate) use stream::{rows_wanted, stream_prints};
 
 use crate::Error;
 

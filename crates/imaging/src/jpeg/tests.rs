@@ -175,3 +175,15 @@ fn a_cut_jfif_segment_says_nothing_of_colour() {
     assert_eq!(color(b"JFIF\0\x01\x01\0\0\x01\0\x01\0\0"), Color::YCbCr);
     assert_ne!(color(b"JFIF\0"), Color::YCbCr);
 }
+
+#[test]
+fn the_layout_is_turbojpegs() {
+    for subsampling in crate::planes::tests::ALL {
+        for (width, height) in [(1, 1), (2, 3), (5, 4), (17, 33), (64, 48)] {
+            let planes = Planes::uninitialised(width, height, subsampling, Vec::new());
+            let turbo = turbo(subsampling);
+            let expected = turbojpeg::yuv_pixels_len(width as usize, 1, height as usize, turbo).unwrap();
+            assert_eq!(planes.samples().len(), expected, "{subsampling:?} {width}×{height}");
+        }
+    }
+}

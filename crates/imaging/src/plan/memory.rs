@@ -159,7 +159,7 @@ fn rows(source: &Source<'_>, header: &jpeg::Header<'_>, plan: &Plan<'_>, scale: 
     // Columns of the rows that are being mixed, 16 at once of two bytes, of all planes.
     let mixed = first_hand.len() as u64 * u64::from(scale.of(source.stored.width)) * 3 * 32;
     let open = first_hand.iter().map(|&index| opened(source, plan, &plan.prints[index])).sum::<u64>();
-    scan.memory(scale, planes::rows_wanted(scan.shape(scale), decoded, wanted)) + mixed + open
+    scan.memory(scale, jpeg::rows_wanted(scan.shape(scale), decoded, wanted)) + mixed + open
 }
 
 /// The same for pixels.

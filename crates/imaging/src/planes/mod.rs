@@ -9,7 +9,6 @@ mod convert;
 mod orient;
 mod prints;
 mod resize;
-mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod window;
@@ -17,8 +16,10 @@ mod window;
 use crate::geometry::Subsampling;
 
 pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};
-pub(crate) use prints::{Decoded, MARGIN, Print, first_hand, make_prints, scale_for};
-pub(crate) use stream::{rows_wanted, stream_prints};
+pub(crate) use prints::{
+    Decoded, Done, MARGIN, Print, cascade, first_hand, hand_out, make_prints, of_picture, scale_for,
+};
+pub(crate) use resize::Resizing;
 pub(crate) use window::Window;
 
 /// One plane of samples, borrowed.

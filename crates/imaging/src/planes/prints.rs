@@ -67,7 +67,7 @@ pub(crate) struct Decoded {
 
 /// What becomes of each print, upright, with its index: it is encoded. Called
 /// from several threads.
-pub(super) type Done<'a> = &'a (dyn Fn(usize, &Planes) -> Result<(), Error> + Sync);
+pub(crate) type Done<'a> = &'a (dyn Fn(usize, &Planes) -> Result<(), Error> + Sync);
 
 /// Makes every print of `source`.
 ///
@@ -90,7 +90,7 @@ pub(crate) fn make_prints(
 
 /// Gives out each print in `order`: those that are made from the picture as
 /// `first_hand` has them, asked for in that order, the others made from larger ones.
-pub(super) fn hand_out(
+pub(crate) fn hand_out(
     prints: &[Print],
     order: &[Step],
     threads: usize,
@@ -160,18 +160,18 @@ pub(crate) fn first_hand(prints: &[Print]) -> Vec<usize> {
 }
 
 /// The indices of those of `order` that are made from the picture itself.
-pub(super) fn of_picture(order: &[Step]) -> Vec<usize> {
+pub(crate) fn of_picture(order: &[Step]) -> Vec<usize> {
     order.iter().filter(|(_, parent)| parent.is_none()).map(|&(index, _)| index).collect()
 }
 
 /// A print and the place in the order of the larger print that it is made
 /// from; `None` for the picture itself.
-pub(super) type Step = (usize, Option<usize>);
+pub(crate) type Step = (usize, Option<usize>);
 
 /// Prints from largest to smallest, each from the smallest earlier one that
 /// shows the same part and is at least [`CASCADE`] times as large. Never from
 /// an enlarged one, which has nothing that the picture has not.
-pub(super) fn cascade(prints: &[Print]) -> Vec<Step> {
+pub(crate) fn cascade(prints: &[Print]) -> Vec<Step> {
     let mut order: Vec<usize> = (0..prints.len()).collect();
     order.sort_by(|&a, &b| prints[a].ratio().total_cmp(&prints[b].ratio()));
     let mut steps: Vec<Step> = Vec::with_capacity(order.len());
@@ -192,12 +192,12 @@ pub(super) fn cascade(prints: &[Print]) -> Vec<Step> {
 
 impl Decoded {
     /// The part of the decoded picture that `print` shows.
-    pub(super) fn held(&self, print: &Print) -> CropBox {
+    pub(crate) fn held(&self, print: &Print) -> CropBox {
         print.crop.before(self.orientation, self.full).scaled(1.0 / f64::from(self.scale.denominator()))
     }
 
     /// How `print` is made of the picture, whose planes are those of `source`.
-    pub(super) fn resizing(&self, source: Shape, print: &Print) -> Resizing {
+    pub(crate) fn resizing(&self, source: Shape, print: &Print) -> Resizing {
         let crop = self.held(print);
         let size = self.orientation.size(print.width, print.height);
         Resizing::new(

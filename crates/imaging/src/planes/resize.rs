@@ -46,7 +46,7 @@ fn stretches(
 #[derive(Debug)]
 pub(crate) struct Resizing {
     /// The print.
-    pub(super) shape: Shape,
+    pub(crate) shape: Shape,
     /// Of luma, and of chroma where there is some.
     axes: Vec<Axes>,
 }
@@ -79,7 +79,7 @@ impl Resizing {
     }
 
     /// The axes of plane `index`.
-    pub(super) fn axes(&self, index: usize) -> &Axes {
+    pub(crate) fn axes(&self, index: usize) -> &Axes {
         &self.axes[index.min(1)]
     }
 }

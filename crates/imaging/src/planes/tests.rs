@@ -4,7 +4,6 @@
 use super::*;
 use crate::Error;
 use crate::geometry::{CropBox, Orientation, Scale, Size};
-use crate::jpeg;
 use std::sync::Mutex;
 
 fn decoded(full: (u32, u32), orientation: Orientation) -> Decoded {
@@ -33,18 +32,6 @@ pub(crate) const ALL: [Subsampling; 7] = [
     Subsampling::S411,
     Subsampling::S441,
 ];
-
-#[test]
-fn the_layout_is_turbojpegs() {
-    for subsampling in ALL {
-        for (width, height) in [(1, 1), (2, 3), (5, 4), (17, 33), (64, 48)] {
-            let planes = Planes::uninitialised(width, height, subsampling, Vec::new());
-            let turbo = jpeg::turbo(subsampling);
-            let expected = turbojpeg::yuv_pixels_len(width as usize, 1, height as usize, turbo).unwrap();
-            assert_eq!(planes.samples().len(), expected, "{subsampling:?} {width}×{height}");
-        }
-    }
-}
 
 #[test]
 fn rgb_survives_planes_of_every_sampling() {
@@ -196,74 +183,4 @@ fn webp_planes_have_the_limited_range() {
     let black = Planes::from_rgb(&[0; 3], 1, 1, Subsampling::Gray);
     let webp = to_webp_yuv420(&black).unwrap();
     assert_eq!((webp.y, webp.u, webp.v), (vec![16], vec![128], vec![128]));
-}
-
-#[test]
-fn prints_made_while_rows_come_are_those_of_the_whole_picture() {
-    let bytes = jpeg::tests::noisy(290, 333, 80, Subsampling::S420);
-    let header = jpeg::header(&bytes).unwrap();
-    let scan = jpeg::Scan::read(&bytes, &header).unwrap();
-    let part = |left, top, width, height| CropBox { left, top, width, height };
-    for orientation in (1..=8).map(Orientation::from_exif) {
-        let (width, height) = orientation.size(290, 333);
-        let print = |crop, width, height, subsampling| Print { crop, width, height, subsampling };
-        let whole = CropBox::whole(width, height);
-        let prints = [
-            print(whole, 101, 115, Subsampling::S420),
-            print(whole, 40, 46, Subsampling::S420),
-            print(whole, 31, 17, Subsampling::S444),
-            print(part(20.0, 30.5, 99.0, 71.25), 230, 160, Subsampling::S420),
-            print(part(5.0, 250.0, 200.0, 40.0), 7, 3, Subsampling::S444),
-            print(whole, width, height, Subsampling::S420),
-        ];
-        for (scale, threads) in [(Scale::Full, 1), (Scale::Full, 3), (Scale::Half, 2), (Scale::Eighth, 2)] {
-            let decoded = Decoded { full: Size::new(290, 333), scale, orientation };
-            let planes = jpeg::decode_planes(&bytes, &header, scale, 1, Vec::new()).unwrap();
-            let (at_once, flowing) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
-            let keep = |made: &Mutex<Vec<(usize, Planes)>>, index, planes: &Planes| {
-                made.lock().unwrap().push((index, planes.clone()));
-                Ok(())
-            };
-            make_prints(&planes, decoded, &prints, threads, &|index, planes| keep(&at_once, index, planes))
-                .unwrap();
-            let done = |index: usize, planes: &Planes| keep(&flowing, index, planes);
-            assert!(stream_prints(&scan, decoded, &prints, threads, (&|| Ok(()), &done)).unwrap());
-            let [at_once, flowing] = [at_once, flowing].map(|made| {
-                let mut made = made.into_inner().unwrap();
-                made.sort_by_key(|(index, _)| *index);
-                made
-            });
-            assert_eq!(at_once.len(), prints.len());
-            assert!(at_once == flowing, "{orientation:?} {scale:?}");
-        }
-    }
-}
-
-#[test]
-fn nothing_is_handed_out_of_a_picture_that_proves_unsound() {
-    let mut bytes = jpeg::tests::noisy(64, 640, 80, Subsampling::S420);
-    let at = bytes.len() - 40;
-    bytes.truncate(at);
-    let header = jpeg::header(&bytes).unwrap();
-    let scan = jpeg::Scan::read(&bytes, &header).unwrap();
-    let print = Print {
-        crop: CropBox { left: 0.0, top: 0.0, width: 64.0, height: 64.0 },
-        width: 8,
-        height: 8,
-        subsampling: Subsampling::S420,
-    };
-    let decoded = decoded((64, 640), Orientation::UPRIGHT);
-    for threads in [1, 2] {
-        let streamed = |in_time: &dyn Fn() -> Result<(), Error>| {
-            stream_prints(&scan, decoded, &[print], threads, (in_time, &|_, _| panic!("handed out")))
-        };
-        assert_eq!(streamed(&|| Ok(())), Ok(false));
-        let rows = std::cell::Cell::new(0);
-        let late = || Error::Codec { format: "JPEG", detail: "too late".to_owned() };
-        let in_time = || {
-            rows.set(rows.get() + 1);
-            if rows.get() > 2 { Err(late()) } else { Ok(()) }
-        };
-        assert_eq!((streamed(&in_time), rows.get()), (Err(late()), 3), "its end is not waited for");
-    }
 }

@@ -1,15 +1,15 @@
 //! The header of an SVG (SVG 2; gzip'd too): its size, and whether it is of a
 //! kind that is drawn. A drawing is a program for a painter, so it is counted
-//! before it is interpreted (`guard`). Owns what is refused: pictures outside
+//! before it is interpreted (`guard`, `interpret`). Owns what is refused: pictures outside
 //! the file, drawings within pictures, entities and references that grow.
 //! Scripts, animation and foreign objects are not run but left out.
 
 mod guard;
+mod interpret;
 mod text;
 
 use super::{Kind, Source};
 use crate::colour::ColourSpace;
-use crate::decode::svg as drawing;
 use crate::error::{Limit, at_most};
 use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
@@ -47,7 +47,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
     let stored = Size::new(side(width)?, side(height)?);
     // What the pictures inside may have, all together, follows from the limit.
     at_most(Limit::Pixels, "the picture", stored.pixels(), limits.pixels, "pixels")?;
-    let header = drawing::interpret(&text, limits)?;
+    let header = interpret::interpret(&text, limits)?;
     Ok(Source {
         bytes,
         stored,

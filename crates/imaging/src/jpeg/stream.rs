@@ -4,12 +4,10 @@
 //! Owns how many rows must be held for that. Refuses to hand out a print before
 //! the whole picture has proved sound.
 
-use super::prints::{Done, cascade, hand_out, of_picture};
-use super::resize::Resizing;
-use super::{Decoded, Planes, Print, Shape, Window};
+use super::Scan;
 use crate::Error;
 use crate::geometry::Subsampling;
-use crate::jpeg::Scan;
+use crate::planes::{Decoded, Done, Planes, Print, Resizing, Shape, Window, cascade, hand_out, of_picture};
 use crate::resample::{Growing, rows_wanted as rows_of_source};
 
 /// Whether there is time left.
@@ -18,7 +16,7 @@ type InTime<'a> = &'a dyn Fn() -> Result<(), Error>;
 /// Makes every print of the picture that `scan` is read from, which need not
 /// fit in memory. `false` where it is not sound; nothing was handed out then.
 ///
-/// `in_time` is asked at each row of MCUs; `done` is that of [`super::make_prints`].
+/// `in_time` is asked at each row of MCUs; `done` is that of [`crate::planes::make_prints`].
 pub(crate) fn stream_prints(
     scan: &Scan<'_>,
     decoded: Decoded,
@@ -105,3 +103,6 @@ impl<'a> Unfinished<'a> {
         self.planes
     }
 }
+
+#[cfg(test)]
+mod tests;
