@@ -36,6 +36,16 @@ pub(crate) fn scaled_in_light<S: Sample>(picture: &Picture<S>, crop: CropBox, si
     in_floats(picture, crop, size, |v| transfer.linear(v), |v| transfer.encoded(v))
 }
 
+/// [`scaled_in_light`] where `linear`, else [`scaled`].
+pub(crate) fn scaled_as<S: Sample>(
+    picture: &Picture<S>,
+    crop: CropBox,
+    size: Size,
+    linear: bool,
+) -> Picture<S> {
+    if linear { scaled_in_light(picture, crop, size) } else { scaled(picture, crop, size) }
+}
+
 /// Whether a crop lies on whole pixels and keeps its size.
 fn is_copy(crop: CropBox, size: Size) -> bool {
     let whole = |v: f64| (v - v.round()).abs() < 1e-6;

@@ -7,7 +7,8 @@
 
 use crate::Error;
 use crate::geometry::{CropBox, Subsampling};
-use crate::heif::write::{Avif, Cicp};
+use crate::heif::cicp::Cicp;
+use crate::heif::write::Avif;
 use crate::jpeg::subsampling_for;
 use crate::metadata::Attached;
 use crate::picture::{Depth, Layout, Picture, Sample};

@@ -5,7 +5,7 @@
 //! 5.3 (OBU syntax) and 5.5 (sequence header OBU syntax).
 
 use super::bits::Bits;
-use super::write::Cicp;
+use super::cicp::Cicp;
 
 const SEQUENCE_HEADER: u8 = 1;
 const TEMPORAL_DELIMITER: u8 = 2;

@@ -17,6 +17,7 @@
 pub(crate) mod av1;
 mod bits;
 mod boxes;
+pub(crate) mod cicp;
 mod container;
 pub(crate) mod hevc;
 pub(crate) mod planar;

@@ -6,7 +6,7 @@
 //! management.
 
 use super::Fault;
-use super::write::Cicp;
+use super::cicp::Cicp;
 use crate::geometry::Size;
 use crate::picture::{Layout, Picture, Sample};
 

@@ -5,9 +5,9 @@
 //! alone; so are the frames of a sequence, whose first is the primary picture.
 
 use super::boxes::{Box, Code, shown};
+use super::cicp::Cicp;
 use super::container::{Container, Item};
 use super::hevc;
-use super::write::Cicp;
 use super::{Fault, av1};
 use crate::geometry::{Orientation, Size};
 use std::borrow::Cow;

@@ -1,8 +1,9 @@
 //! The container held against made-up files, damaged ones and noise.
 
+use super::cicp::Cicp;
 use super::container::{Container, Kind};
 use super::still::{Coded, Still};
-use super::write::{Avif, Cicp};
+use super::write::Avif;
 use super::{Fault, av1};
 use crate::geometry::{Orientation, Size};
 use proptest::prelude::*;

@@ -6,6 +6,7 @@
 //! HEIF (ISO/IEC 23008-12).
 
 use super::av1::Sequence;
+use super::cicp::Cicp;
 
 /// What is written.
 #[derive(Debug, Clone, Copy)]
@@ -22,15 +23,6 @@ pub(crate) struct Avif<'a> {
     /// A TIFF structure, without `Exif\0\0`.
     pub(crate) exif: Option<&'a [u8]>,
     pub(crate) xmp: Option<&'a [u8]>,
-}
-
-/// Colour by code points of ITU-T H.273.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cicp {
-    pub(crate) primaries: u16,
-    pub(crate) transfer: u16,
-    pub(crate) matrix: u16,
-    pub(crate) full_range: bool,
 }
 
 /// One item, and what belongs to it.

@@ -4,8 +4,7 @@
 //! with DCT scaling (`decode`), the rows of plain baseline pictures as they come
 //! (`baseline`), prints made of those rows (`stream`), and encoding (`encode`).
 //! Refuses: truncated and corrupt entropy data (libjpeg would paint it grey and
-//! carry on), lossless
-//! and 12-bit pictures, more scans than `MAX_SCANS`.
+//! carry on), lossless and 12-bit pictures, more scans than `MAX_SCANS`.
 
 mod baseline;
 mod decode;

@@ -9,6 +9,7 @@ mod key;
 mod operations;
 mod output;
 mod parse;
+mod problem;
 mod proof;
 mod reader;
 pub mod reference;
@@ -23,7 +24,7 @@ pub use output::{
     Asset, Background, Colour, Fit, Flip, FormatChoice, Length, Metadata, Output, Pixelate, Position,
     Quality, Region, Resize, Sharpen, Trim, Watermark,
 };
-pub use parse::{Problem, Problems};
+pub use problem::{Problem, Problems};
 pub use proof::{LoopProof, Proven};
 pub use rules::Rule;
 

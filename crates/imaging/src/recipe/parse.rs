@@ -4,64 +4,18 @@
 //! together. Refuses: a recipe with any problem at all.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Range;
 
-use serde::Serialize;
-use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::draft::Draft;
 use super::key::Footprint;
+use super::problem::Problems;
 use super::reader::{Reader, Section};
 use super::reference::names;
 use super::{Format, KeyTemplate, Output, Processed, Recipe, Rule, Source, proof};
 use crate::Limits;
-
-/// One thing that is wrong with a recipe.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
-    /// Line in the file, from 1.
-    pub line: usize,
-    /// Path of the field, such as `output[0].resize.width`; empty where the
-    /// text is not TOML at all.
-    pub field: String,
-    /// The text found there; empty where something is missing.
-    pub value: String,
-    /// What is wrong.
-    pub what: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: ", self.line)?;
-        match (self.field.is_empty(), self.value.is_empty() || self.what == "unknown field") {
-            (true, _) => {}
-            (false, true) => write!(f, "{}: ", self.field)?,
-            (false, false) => write!(f, "{} = {}: ", self.field, self.value)?,
-        }
-        write!(f, "{}; {}", self.what, self.remedy)
-    }
-}
-
-/// Everything that is wrong with a recipe; never empty.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub struct Problems(pub Vec<Problem>);
-
-impl fmt::Display for Problems {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().enumerate() {
-            if index > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{problem}")?;
-        }
-        Ok(())
-    }
-}
 
 impl Recipe {
     /// Parses and checks a recipe. The result is complete: defaults are filled

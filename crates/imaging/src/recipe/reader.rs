@@ -9,7 +9,7 @@ use std::ops::{Range, RangeInclusive};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::parse::Problem;
+use super::problem::Problem;
 
 /// Collects problems, and knows on which line each byte of the text lies.
 pub(super) struct Reader<'t> {

@@ -3,7 +3,6 @@
 
 use super::counter::Counter;
 use super::finish::worked_on;
-use super::pixels::scaled_as;
 use crate::Error;
 use crate::colour::{Conversion, Model};
 use crate::decode::frames::Frames;
@@ -12,6 +11,7 @@ use crate::geometry::{Orientation, Rectangle};
 use crate::operation::region;
 use crate::plan::PrintPlan;
 use crate::recipe::Quality;
+use crate::scale::scaled_as;
 
 /// The quality of a print whose quality is to be found: no search is made for
 /// every frame.

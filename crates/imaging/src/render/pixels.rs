@@ -10,7 +10,7 @@ use crate::operation::{attention, trim};
 use crate::parallel::for_each;
 use crate::picture::{Depth, Layout, Picture, Sample, each};
 use crate::plan::{Plan, PrintPlan};
-use crate::scale::{scaled, scaled_in_light};
+use crate::scale::scaled_as;
 use crate::source::Source;
 use std::sync::Arc;
 
@@ -277,14 +277,4 @@ impl<S: Sample> Base<S> {
 /// is seen as `crop`.
 pub(super) fn held(crop: CropBox, orientation: Orientation, stored: Size, scale: Scale) -> CropBox {
     crop.before(orientation, stored).held(scale.denominator(), scale.of_size(stored))
-}
-
-/// Scales codes, or the light that they stand for.
-pub(super) fn scaled_as<S: Sample>(
-    picture: &Picture<S>,
-    crop: CropBox,
-    size: Size,
-    linear: bool,
-) -> Picture<S> {
-    if linear { scaled_in_light(picture, crop, size) } else { scaled(picture, crop, size) }
 }

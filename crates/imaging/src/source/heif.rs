@@ -5,7 +5,7 @@ use super::{Kind, Source, left_out, tiled_limit};
 use crate::colour::ColourSpace;
 use crate::error::{Limit, at_most};
 use crate::format::Format;
-use crate::heif::write::Cicp;
+use crate::heif::cicp::Cicp;
 use crate::heif::{Coded, Configuration, Container, Fault, Kind as Brand, Layer, Still};
 use crate::picture::{Depth, Layout};
 use crate::{Error, Limits};

@@ -2,9 +2,9 @@
 //! weighed against each other. Owns the decisions and the contexts that they
 //! depend on; knows nothing of how they are written.
 
+use super::blocks::{Blocks, DC, HORIZONTAL, Lanes, SUBBLOCK, TRUE_MOTION, VERTICAL, WHOLE};
 use super::borders::{Borders, Edges};
-use super::kernels::{Blocks, ERROR, FLAT_PENALTY, Kernels, Lanes, Trial, Weighing, backwards, hadamard};
-use super::predict::{DC, HORIZONTAL, SUBBLOCK, TRUE_MOTION, VERTICAL, WHOLE};
+use super::kernels::{ERROR, FLAT_PENALTY, Kernels, Trial, Weighing, backwards, hadamard};
 use super::quantizer::{Matrix, Segment};
 use super::rate::{self, Plane, Rates, SUBBLOCK_COSTS};
 use super::segments::both;

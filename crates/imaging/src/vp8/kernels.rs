@@ -8,18 +8,13 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 
+use super::blocks::{Blocks, Lanes};
 use super::predict::{self, Edge};
 use super::quantizer::{Matrix, Prices};
 use super::rate::PlaneRates;
 use super::tables::ZIGZAG;
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx2::Avx2;
-
-/// A value of each of sixteen blocks.
-pub(super) type Lanes = [i16; 16];
-
-/// Sixteen blocks: samples or coefficients, row by row, of each.
-pub(super) type Blocks = [Lanes; 16];
 
 /// What became of sixteen blocks.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! blocks at a time: the ten modes of a subblock side by side, or the blocks of a
 //! macroblock. Refuses nothing but what a frame cannot hold; knows no container.
 
+mod blocks;
 mod borders;
 mod choose;
 mod frame;

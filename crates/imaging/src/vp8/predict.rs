@@ -1,23 +1,7 @@
 //! What is predicted of a block from the samples around it (RFC 6386, section
-//! 12). Owns the modes; knows nothing of where the samples come from.
+//! 12). Knows nothing of where the samples come from.
 
-use super::kernels::{Blocks, Lanes};
-
-/// Modes of whole macroblocks, of luma and of chroma; the first four of
-/// [`SUBBLOCK`]'s, in the same order.
-pub(super) const DC: u8 = 0;
-/// Left plus above minus the corner.
-pub(super) const TRUE_MOTION: u8 = 1;
-/// The row above, downwards.
-pub(super) const VERTICAL: u8 = 2;
-/// The column to the left, rightwards.
-pub(super) const HORIZONTAL: u8 = 3;
-
-/// Modes of macroblocks.
-pub(super) const WHOLE: usize = 4;
-/// Modes of luma subblocks: those of macroblocks, then right-down,
-/// vertical-right, left-down, vertical-left, horizontal-down and horizontal-up.
-pub(super) const SUBBLOCK: usize = 10;
+use super::blocks::{Blocks, HORIZONTAL, Lanes, SUBBLOCK, TRUE_MOTION, VERTICAL};
 
 /// Samples around a subblock from its lower left corner over the upper left to
 /// the upper right: four to its left from the bottom up, the corner, eight above

@@ -1,6 +1,6 @@
 //! What modes and levels cost in bits / 256, by the probabilities at hand.
 
-use super::predict::{SUBBLOCK, WHOLE};
+use super::blocks::{SUBBLOCK, WHOLE};
 use super::spell::{self, Chance};
 use super::tables::{BANDS, Probabilities, SUBBLOCK_MODES, cost};
 use std::sync::LazyLock;

@@ -5,9 +5,10 @@
 //! The measure and the grouping are libwebp's (`analysis_enc.c`), so that files are
 //! of its size and look at every quality.
 
+use super::blocks::{Blocks, DC, TRUE_MOTION};
 use super::borders::{Borders, Edges};
-use super::kernels::{Blocks, Kernels, Magnitudes};
-use super::predict::{DC, Surroundings, TRUE_MOTION};
+use super::kernels::{Kernels, Magnitudes};
+use super::predict::Surroundings;
 use super::quantizer::{Character, ChromaShift, SEGMENTS, Segment};
 use super::source::{Macroblock, Source};
 

@@ -1,7 +1,7 @@
 //! The picture, macroblock by macroblock. Owns what lies beyond its edges: its
 //! last column and row once more, as often as it takes.
 
-use super::kernels::{Blocks, Lanes};
+use super::blocks::{Blocks, Lanes};
 use crate::planes::WebpPlanes;
 
 /// The samples of a macroblock, row by row.

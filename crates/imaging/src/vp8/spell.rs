@@ -1,7 +1,7 @@
 //! How modes and levels are spelled in bits: the trees of RFC 6386, each walked
 //! in one place, by those who write and by those who only count.
 
-use super::predict::{DC, HORIZONTAL, TRUE_MOTION, VERTICAL};
+use super::blocks::{DC, HORIZONTAL, TRUE_MOTION, VERTICAL};
 use super::tables::CATEGORIES;
 
 /// Every bit of a subblock's mode with the probability of 0 (section 11.2).

@@ -1,7 +1,8 @@
 //! The encoder against libwebp: its decoder must see what the encoder saw, and its
 //! encoder's files are not better.
 
-use super::kernels::{Blocks, Kernels, Portable, Trial, Weighing};
+use super::blocks::Blocks;
+use super::kernels::{Kernels, Portable, Trial, Weighing};
 use super::quantizer::{Character, ChromaShift, Segment};
 use super::rate::{Plane, Rates};
 use super::tables::DEFAULTS;

@@ -1,10 +1,9 @@
 //! The kernels for processors with AVX2: a vector holds a value of all sixteen
 //! blocks.
 
-use super::{
-    BACKWARD, Blocks, FORWARD, Kernels, LARGEST, Lanes, MAGNITUDES, Magnitudes, TEXTURE, Trial, Weighing,
-};
-use crate::vp8::predict::{Edge, SMOOTH, SUBBLOCK, TRUE_MOTION, mean};
+use super::{BACKWARD, FORWARD, Kernels, LARGEST, MAGNITUDES, Magnitudes, TEXTURE, Trial, Weighing};
+use crate::vp8::blocks::{Blocks, Lanes, SUBBLOCK, TRUE_MOTION};
+use crate::vp8::predict::{Edge, SMOOTH, mean};
 use crate::vp8::quantizer::Matrix;
 use crate::vp8::rate::{PlaneRates, TABLED, Table};
 use crate::vp8::tables::ZIGZAG;
