@@ -3,7 +3,6 @@
 //! have not been converted.
 
 use crate::exif::{Exif, upright_copy};
-use crate::recipe::Metadata;
 use crate::source::Source;
 
 /// Metadata as it is written into a print.
@@ -18,18 +17,17 @@ pub(crate) struct Attached {
 }
 
 impl Attached {
-    /// What `choice` keeps of `source`.
-    pub(crate) fn of(source: &Source<'_>, choice: Metadata) -> Self {
-        match choice {
-            Metadata::None => Self::default(),
-            Metadata::Copyright => {
-                Self { exif: source.exif.and_then(|bytes| Exif::read(bytes).credits()), ..Self::default() }
-            }
-            Metadata::All => Self {
-                exif: source.exif.and_then(upright_copy),
-                xmp: source.xmp.as_ref().map(|xmp| xmp.to_vec()),
-                icc: None,
-            },
+    /// Artist and Copyright of `source`, nothing else.
+    pub(crate) fn credits(source: &Source<'_>) -> Self {
+        Self { exif: source.exif.and_then(|bytes| Exif::read(bytes).credits()), ..Self::default() }
+    }
+
+    /// All of EXIF, its orientation reset, and XMP of `source`.
+    pub(crate) fn all(source: &Source<'_>) -> Self {
+        Self {
+            exif: source.exif.and_then(upright_copy),
+            xmp: source.xmp.as_ref().map(|xmp| xmp.to_vec()),
+            icc: None,
         }
     }
 }

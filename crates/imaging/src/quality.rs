@@ -11,7 +11,22 @@ use crate::Error;
 use crate::geometry::{Rectangle, Size};
 use crate::picture::{Layout, Picture};
 use fast_ssim2::{PixelDescriptor, PixelSlice, Ssimulacra2Error, Ssimulacra2Reference};
+use serde::Serialize;
 use std::ops::RangeInclusive;
+
+/// How good an encoded picture is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quality {
+    /// The encoder's own scale, 1–100.
+    Fixed(u8),
+    /// The smallest file whose score on SSIMULACRA2 is this, 30–100: 50 is
+    /// medium, 70 high, 90 visually lossless.
+    Auto {
+        /// The score.
+        target: f64,
+    },
+}
 
 /// The most encodes of one search.
 pub(crate) const ENCODES: u32 = 6;

@@ -19,7 +19,7 @@ use crate::geometry::{Size, Subsampling};
 use crate::jpeg::{self, AppSegments};
 use crate::metadata::Attached;
 use crate::picture::{Layout, Picture, Sample};
-use crate::recipe::{Output, Quality};
+use crate::quality::Quality;
 use std::ops::RangeInclusive;
 
 /// Refuses a print with a side that its format cannot write down.
@@ -38,10 +38,26 @@ pub(crate) fn fits(format: Format, size: Size) -> Result<(), Error> {
 #[cfg(feature = "jxl")]
 const JXL_EFFORT: u8 = 4;
 
-/// How a picture is encoded, besides its format and quality.
+/// How a print is encoded, besides its format.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Encoding {
+    /// How good it is.
+    pub(crate) quality: Quality,
+    /// Time spent on smaller files, 0 (fastest) to 9 (smallest); by the format
+    /// where absent.
+    pub(crate) effort: Option<u8>,
+    /// Exactly the pixels, in WebP and JPEG XL.
+    pub(crate) lossless: bool,
+    /// Colours of a PNG's palette, 2–256; as many as there are where absent.
+    pub(crate) colours: Option<u16>,
+    /// Shows through where the format has no alpha: red, green, blue, alpha.
+    pub(crate) background: [u8; 4],
+}
+
+/// One encoding of a picture, besides its format and the quality that is tried.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Job<'a> {
-    pub(crate) output: &'a Output,
+    pub(crate) encoding: Encoding,
     pub(crate) attached: &'a Attached,
     /// At most so many threads, at least 1; they change no byte.
     pub(crate) threads: usize,
@@ -63,39 +79,39 @@ pub(crate) fn sampled<S: Sample>(
     picture: &Picture<S>,
     (format, chroma): (Format, Subsampling),
     quality: u8,
-    &Job { output, attached, threads }: &Job<'_>,
+    &Job { encoding, attached, threads }: &Job<'_>,
 ) -> Result<Vec<u8>, Error> {
     if format == Format::Png {
         let usual = png::Options::default();
-        let effort = output.effort.unwrap_or(usual.effort);
-        return png::encode(picture, png::Options { effort, colours: output.colours, ..usual }, attached);
+        let effort = encoding.effort.unwrap_or(usual.effort);
+        return png::encode(picture, png::Options { effort, colours: encoding.colours, ..usual }, attached);
     }
     #[cfg(feature = "avif")]
     if format == Format::Avif {
         let settings =
-            avif::Settings { chroma, ..avif::Settings::of(quality, output.effort, attached, threads) };
+            avif::Settings { chroma, ..avif::Settings::of(quality, encoding.effort, attached, threads) };
         return avif::encode(picture, &settings);
     }
     #[cfg(feature = "jxl")]
     if format == Format::Jxl {
-        let quality = if output.lossless { 100 } else { quality };
-        return jxl::encode(picture, quality, output.effort.unwrap_or(JXL_EFFORT), attached);
+        let quality = if encoding.lossless { 100 } else { quality };
+        return jxl::encode(picture, quality, encoding.effort.unwrap_or(JXL_EFFORT), attached);
     }
     let picture = &*S::eight(picture);
     match format {
         Format::Jpeg => {
-            let picture = picture.flattened(output.background.rgba);
+            let picture = picture.flattened(encoding.background);
             jpeg::encode_rgb(
                 &picture.pixels,
                 picture.layout.channels(),
                 picture.size.width,
                 picture.size.height,
-                jpeg::Settings::of(quality, output.effort),
+                jpeg::Settings::of(quality, encoding.effort),
                 chroma,
                 segments(attached),
             )
         }
-        Format::Webp => webp::encode(picture, webp::Settings::of(quality, output, threads), attached),
+        Format::Webp => webp::encode(picture, webp::Settings::of(quality, &encoding, threads), attached),
         Format::Gif => gif::encode_still(picture.clone()),
         other => Err(Error::Codec { format: other.title(), detail: "it is not written".into() }),
     }
@@ -132,10 +148,10 @@ pub(crate) fn searches(format: Format, target: f64) -> Vec<(Subsampling, RangeIn
 /// Upper bounds by measurement on noise, of which every encoder makes the most:
 /// a test holds whole jobs against them. An output that grows is counted more
 /// than once, for the moment in which it is copied.
-pub(crate) fn memory(format: Format, size: Size, layout: Layout, output: &Output) -> u64 {
+pub(crate) fn memory(format: Format, size: Size, layout: Layout, encoding: &Encoding) -> u64 {
     let pixels = size.pixels();
     let raw = pixels * layout.channels() as u64;
-    let worst = match output.quality {
+    let worst = match encoding.quality {
         Quality::Fixed(quality) => (jpeg::subsampling_for(quality), quality),
         Quality::Auto { target } => searches(format, target)
             .pop()
@@ -149,13 +165,13 @@ pub(crate) fn memory(format: Format, size: Size, layout: Layout, output: &Output
             flattened + 3 * file
         }
         // Indices or filtered rows, and a file as large as the samples.
-        Format::Png => 4 * raw + output.colours.map_or(0, |_| palette::memory(pixels)),
-        Format::Webp => webp::memory(pixels, layout, webp::Settings::of(most, output, 1)),
+        Format::Png => 4 * raw + encoding.colours.map_or(0, |_| palette::memory(pixels)),
+        Format::Webp => webp::memory(pixels, layout, webp::Settings::of(most, encoding, 1)),
         Format::Gif => gif::memory(pixels),
         #[cfg(feature = "avif")]
         Format::Avif => avif::memory(pixels, layout, worst),
         #[cfg(feature = "jxl")]
-        Format::Jxl => jxl::memory(pixels, output.effort.unwrap_or(JXL_EFFORT)),
+        Format::Jxl => jxl::memory(pixels, encoding.effort.unwrap_or(JXL_EFFORT)),
         _ => pixels * 16,
     };
     encoder + (2 << 20)

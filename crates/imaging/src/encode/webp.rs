@@ -1,12 +1,12 @@
 //! WebP: opaque lossy pictures by our own encoder (`vp8`), in a container made
 //! here; alpha, frames, what is without loss and other efforts by libwebp.
 
+use super::Encoding;
 use crate::Error;
 use crate::geometry::Size;
 use crate::metadata::Attached;
 use crate::picture::{Layout, Picture};
 use crate::planes::WebpPlanes;
-use crate::recipe::Output;
 use crate::vp8;
 use webpx::{Encoder, EncoderConfig, Unstoppable, YuvPlanesRef};
 
@@ -29,11 +29,11 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Those of a print; its effort goes from 0 to 9.
-    pub(crate) fn of(quality: u8, output: &Output, threads: usize) -> Self {
+    pub(crate) fn of(quality: u8, encoding: &Encoding, threads: usize) -> Self {
         const METHODS: [u8; 10] = [0, 1, 2, 3, METHOD, 5, 5, 6, 6, 6];
-        let method = output.effort.map_or(METHOD, |effort| METHODS[usize::from(effort.min(9))]);
+        let method = encoding.effort.map_or(METHOD, |effort| METHODS[usize::from(effort.min(9))]);
         // Where nothing is lost, the second thread would hold as much as the first.
-        Self { quality, lossless: output.lossless, method, shared: threads > 1 && !output.lossless }
+        Self { quality, lossless: encoding.lossless, method, shared: threads > 1 && !encoding.lossless }
     }
 }
 

@@ -119,7 +119,7 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
         let encoder = print
             .candidates
             .iter()
-            .map(|(format, _)| encode::memory(*format, canvas, layout, print.output) * wide)
+            .map(|(format, _)| encode::memory(*format, canvas, layout, &print.output.encoding()) * wide)
             .max()
             .unwrap_or(0);
         // Each try is decoded and compared; the comparison works in floating point.

@@ -3,11 +3,10 @@
 
 use super::operations::{self, Switch};
 use super::output::{
-    Background, Colour, Flip, Length, Metadata, Output, Pixelate, Quality, Region, Resize, Sharpen, Trim,
-    Watermark,
+    Background, Colour, Flip, Length, Metadata, Output, Pixelate, Region, Resize, Sharpen, Trim, Watermark,
 };
 use super::reader::{Field, Reader, Section};
-use super::{Format, FormatChoice, KeyTemplate};
+use super::{Format, FormatChoice, KeyTemplate, Quality};
 use std::num::NonZeroU32;
 use std::ops::Range;
 

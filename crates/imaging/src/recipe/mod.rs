@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 pub use key::{Footprint, KeyError, KeyTemplate, LONGEST_KEY, PrintName, REPORT_PREFIX, Rest, report_key};
 pub use output::{
-    Asset, Background, Colour, Fit, Flip, FormatChoice, Length, Metadata, Output, Pixelate, Position,
-    Quality, Region, Resize, Sharpen, Trim, Watermark,
+    Asset, Background, Colour, Fit, Flip, FormatChoice, Length, Metadata, Output, Pixelate, Position, Region,
+    Resize, Sharpen, Trim, Watermark,
 };
 pub use problem::{Problem, Problems};
 pub use proof::{LoopProof, Proven};
@@ -30,6 +30,7 @@ pub use rules::Rule;
 
 pub use crate::format::Format;
 pub use crate::geometry::Place;
+pub use crate::quality::Quality;
 
 use crate::Limits;
 

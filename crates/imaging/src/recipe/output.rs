@@ -2,7 +2,9 @@
 
 use super::Format;
 use super::key::KeyTemplate;
+use crate::encode::Encoding;
 use crate::geometry::Place;
+use crate::quality::Quality;
 use serde::Serialize;
 use std::num::NonZeroU32;
 
@@ -101,6 +103,19 @@ impl FormatChoice {
     }
 }
 
+impl Output {
+    /// How its prints are encoded, besides their format.
+    pub(crate) fn encoding(&self) -> Encoding {
+        Encoding {
+            quality: self.quality,
+            effort: self.effort,
+            lossless: self.lossless,
+            colours: self.colours,
+            background: self.background.rgba,
+        }
+    }
+}
+
 /// Mirroring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Flip {
@@ -108,20 +123,6 @@ pub struct Flip {
     pub x: bool,
     /// Top to bottom.
     pub y: bool,
-}
-
-/// How good an encoded picture is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Quality {
-    /// The encoder's own scale, 1–100.
-    Fixed(u8),
-    /// The smallest file whose score on SSIMULACRA2 is this, 30–100: 50 is
-    /// medium, 70 high, 90 visually lossless.
-    Auto {
-        /// The score.
-        target: f64,
-    },
 }
 
 /// Cutting off a border.

@@ -10,7 +10,7 @@ use crate::geometry::Size;
 use crate::metadata::Attached;
 use crate::picture::Picture;
 use crate::plan::{Plan, PrintPlan};
-use crate::recipe::{Asset, Recipe};
+use crate::recipe::{Asset, Metadata, Recipe};
 use crate::source::Source;
 use crate::{Error, Limits};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -95,7 +95,11 @@ impl<'a> Counter<'a> {
     }
 
     pub(super) fn attached(&self, print: &PrintPlan<'_>) -> Attached {
-        let mut attached = Attached::of(self.source, print.output.metadata);
+        let mut attached = match print.output.metadata {
+            Metadata::None => Attached::default(),
+            Metadata::Copyright => Attached::credits(self.source),
+            Metadata::All => Attached::all(self.source),
+        };
         if print.keeps_colour() {
             attached.icc = self.profile.get().cloned().flatten();
         }
@@ -103,8 +107,8 @@ impl<'a> Counter<'a> {
     }
 
     /// How the print is encoded.
-    pub(super) fn job<'b>(&self, print: &PrintPlan<'b>, attached: &'b Attached) -> Job<'b> {
-        Job { output: print.output, attached, threads: self.threads() }
+    pub(super) fn job<'b>(&self, print: &PrintPlan<'_>, attached: &'b Attached) -> Job<'b> {
+        Job { encoding: print.output.encoding(), attached, threads: self.threads() }
     }
 
     /// The bytes of a watermark.

@@ -262,7 +262,7 @@ fn encoded(
             jpeg::encode_planes(planes, settings, encode::segments(&attached)).map(Some)
         }
         Format::Webp => {
-            let settings = encode::webp::Settings::of(quality, print.output, counter.threads());
+            let settings = encode::webp::Settings::of(quality, &print.output.encoding(), counter.threads());
             encode::webp::encode_planes(&to_webp_yuv420(planes)?, settings, &attached).map(Some)
         }
         #[cfg(feature = "avif")]
