@@ -50,7 +50,7 @@ lint:
 	tools/setup-lint.sh
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
-	$(CARGO) clippy --locked -p minilab-imaging --no-default-features -- -D warnings
+	$(CARGO) clippy --locked -p minilab-pixels -p minilab-imaging --no-default-features -- -D warnings
 	.tools/bin/cargo-deny --locked check bans licenses sources
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
 

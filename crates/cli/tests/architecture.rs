@@ -50,7 +50,8 @@ const NETWORK: [&str; 10] =
 #[test]
 fn our_crates_depend_on_each_other_one_way() {
     for (krate, allowed) in [
-        ("imaging", vec![]),
+        ("pixels", vec![]),
+        ("imaging", vec!["minilab-pixels"]),
         ("handler", vec!["minilab-imaging"]),
         ("lambda", vec!["minilab-handler", "minilab-imaging", "minilab-telemetry"]),
         ("local", vec![]),
@@ -73,8 +74,8 @@ fn our_crates_depend_on_each_other_one_way() {
 }
 
 #[test]
-fn imaging_and_handler_are_built_without_any_network_or_executor() {
-    for package in ["minilab-imaging", "minilab-handler"] {
+fn pixels_imaging_and_handler_are_built_without_any_network_or_executor() {
+    for package in ["minilab-pixels", "minilab-imaging", "minilab-handler"] {
         let tree = tree(package);
         for banned in NETWORK {
             assert!(!tree.contains(banned), "{package} is built with {banned}");
@@ -91,7 +92,9 @@ fn the_function_is_built_without_a_tracer_unless_it_is_asked_for() {
 #[test]
 fn the_small_cloud_is_built_without_any_codec() {
     let tree = tree("minilab-local");
-    for banned in ["minilab_imaging", "turbojpeg", "png", "gif", "libwebp_sys", "image", "moxcms"] {
+    for banned in
+        ["minilab_pixels", "minilab_imaging", "turbojpeg", "png", "gif", "libwebp_sys", "image", "moxcms"]
+    {
         assert!(!tree.contains(banned), "minilab-local is built with {banned}");
     }
 }

@@ -7,16 +7,17 @@ mod finish;
 mod flow;
 mod pixels;
 mod planar;
+mod srcset;
 
-use crate::arriving::{Arriving, Rest, beginning};
-use crate::format::Format;
-use crate::jpeg;
-use crate::parallel::guarded;
 use crate::plan::{Plan, Route};
 use crate::recipe::Recipe;
-use crate::source::{Header, Kind, Source};
 use crate::{Error, Limits};
 use counter::Counter;
+use minilab_pixels::arriving::{Arriving, beginning};
+use minilab_pixels::format::Format;
+use minilab_pixels::jpeg;
+use minilab_pixels::parallel::guarded;
+use minilab_pixels::source::{Header, Source};
 
 /// One print, encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,12 +48,6 @@ pub struct Summary {
     pub prints: usize,
     /// The peak of memory that was predicted for it, in bytes.
     pub predicted_memory: u64,
-}
-
-/// Reads the header and no more, and holds it against the limits that a header
-/// can break ([`Limits::memory`] depends on the recipe: [`render`] checks it).
-pub fn inspect(picture: &[u8], limits: &Limits) -> Result<Header, Error> {
-    guarded("header", || Ok(Source::read(picture, limits)?.header()))
 }
 
 /// The peak of memory, in bytes and the picture's own bytes included, that
@@ -115,11 +110,11 @@ pub fn render_until(
         let source = Source::read(picture, limits)?;
         let plan = Plan::new(&source, source_key, recipe, limits)?;
         let counter = Counter::new(&source, source_key, (recipe, limits), &plan, sink, stop);
-        match (plan.route, &source.kind) {
-            (Route::Planes(scale), Kind::Jpeg(header)) if plan.flows => {
+        match (plan.route, source.jpeg()) {
+            (Route::Planes(scale), Some(header)) if plan.flows => {
                 planar::flow(&counter, &plan, header, scale)?;
             }
-            (Route::Planes(scale), Kind::Jpeg(header)) => planar::run(&counter, &plan, header, scale)?,
+            (Route::Planes(scale), Some(header)) => planar::run(&counter, &plan, header, scale)?,
             (Route::Pixels(scale), _) if plan.flows => flow::run(&counter, &plan, scale)?,
             (Route::Planes(scale) | Route::Pixels(scale), _) => pixels::run(&counter, &plan, scale)?,
         }
@@ -154,15 +149,12 @@ pub fn render_arriving(
     };
     // What is wrong with the beginning may be right with the whole.
     let planned = guarded("header", || {
-        let mut source = Source::read(&bytes, limits)?;
-        if let Kind::Jpeg(header) = &mut source.kind {
-            header.rest = Some(Rest::new(picture, bytes.len()));
-        }
+        let source = Source::read(&bytes, limits)?.arriving(picture);
         let plan = Plan::new(&source, source_key, recipe, limits)?;
         Ok((source, plan))
     });
     let Ok((source, plan)) = planned else { return Ok(None) };
-    let (Kind::Jpeg(header), Route::Planes(scale), true) = (&source.kind, plan.route, plan.flows) else {
+    let (Some(header), Route::Planes(scale), true) = (source.jpeg(), plan.route, plan.flows) else {
         return Ok(None);
     };
     guarded("picture", || {

@@ -2,19 +2,19 @@
 
 use super::placement::Placement;
 use super::{Plan, PrintPlan, Route};
-use crate::colour::ColourSpace;
-use crate::decode;
-use crate::encode;
-use crate::format::Format;
-use crate::geometry::{Orientation, Scale, Size};
-use crate::jpeg;
-use crate::mosaic::Grid;
-use crate::picture::Layout;
-use crate::planes::{self, Decoded, Window};
-use crate::quality;
 use crate::recipe::{Metadata, Quality, Recipe};
-use crate::resample;
-use crate::source::{Kind, Source};
+use minilab_pixels::colour::ColourSpace;
+use minilab_pixels::decode;
+use minilab_pixels::encode;
+use minilab_pixels::format::Format;
+use minilab_pixels::geometry::{Orientation, Scale, Size};
+use minilab_pixels::jpeg;
+use minilab_pixels::mosaic::Grid;
+use minilab_pixels::picture::Layout;
+use minilab_pixels::planes::{self, Decoded, Window};
+use minilab_pixels::quality;
+use minilab_pixels::resample;
+use minilab_pixels::source::Source;
 use std::borrow::Cow;
 
 /// The upper bound of what a job takes, in bytes. Its terms:
@@ -43,9 +43,9 @@ pub(super) fn memory(source: &Source<'_>, recipe: &Recipe, plan: &Plan<'_>, thre
     };
     let described = 6 * source.profile() + joined;
     let Plan { route, depth, prints, .. } = plan;
-    let decoder = match (&source.kind, *route) {
-        (Kind::Jpeg(header), Route::Planes(scale)) if plan.flows => rows(source, header, plan, scale),
-        (Kind::Jpeg(header), Route::Planes(scale)) => {
+    let decoder = match (source.jpeg(), *route) {
+        (Some(header), Route::Planes(scale)) if plan.flows => rows(source, header, plan, scale),
+        (Some(header), Route::Planes(scale)) => {
             // The planes, and rows of MCUs on their way there.
             let rows = jpeg::Scan::read(source.bytes, header).map_or(0, |scan| scan.memory(scale, [0; 3]));
             header.planes_memory(scale) + rows

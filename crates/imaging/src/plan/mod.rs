@@ -6,21 +6,21 @@
 mod memory;
 pub(crate) mod placement;
 
-use crate::colour::Conversion;
-use crate::decode;
-use crate::encode;
-use crate::error::{Limit, at_most};
-use crate::format::Format;
-use crate::geometry::{CropBox, Orientation, Rectangle, Scale, Size, Subsampling};
-use crate::jpeg;
-use crate::mosaic::{self, Grid};
-use crate::picture::{Depth, Layout};
-use crate::planes::{self, Print};
 use crate::recipe::{Colour, Fit, FormatChoice, Output, Pixelate, Position, PrintName, Quality, Recipe};
-use crate::resample::rows_wanted;
-use crate::source::{Kind, Source};
 use crate::{Error, Limits};
 use memory::memory;
+use minilab_pixels::colour::Conversion;
+use minilab_pixels::decode;
+use minilab_pixels::encode;
+use minilab_pixels::error::{Limit, at_most};
+use minilab_pixels::format::Format;
+use minilab_pixels::geometry::{CropBox, Orientation, Rectangle, Scale, Size, Subsampling};
+use minilab_pixels::jpeg;
+use minilab_pixels::mosaic::{self, Grid};
+use minilab_pixels::picture::{Depth, Layout};
+use minilab_pixels::planes::{self, Print};
+use minilab_pixels::resample::rows_wanted;
+use minilab_pixels::source::Source;
 use placement::{Focus, Placement, lay_out};
 use std::sync::Arc;
 
@@ -174,9 +174,9 @@ impl<'r> Plan<'r> {
             .collect::<Result<Vec<_>, _>>()?;
         distinct_keys(&prints)?;
         let route = route(source, &prints);
-        let conversion = match (&source.kind, route) {
-            (Kind::Jpeg(header), Route::Planes(_)) => {
-                Conversion::to_srgb(&source.colour, decode::jpeg::model(header)).map(Arc::new)
+        let conversion = match (source.jpeg(), route) {
+            (Some(header), Route::Planes(_)) => {
+                Conversion::to_srgb(&source.colour, decode::model(header)).map(Arc::new)
             }
             _ => None,
         };
@@ -220,8 +220,8 @@ impl<'r> Plan<'r> {
     /// planes of a JPEG that turns out to be damaged, which libjpeg judges as a
     /// whole. Where they are over the limit, nothing is allocated for them.
     pub(crate) fn reserve(&self, source: &Source<'_>, limits: &Limits) -> u64 {
-        let planes = match (&source.kind, self.route) {
-            (Kind::Jpeg(header), Route::Planes(scale)) if self.flows => header.planes_memory(scale),
+        let planes = match (source.jpeg(), self.route) {
+            (Some(header), Route::Planes(scale)) if self.flows => header.planes_memory(scale),
             _ => 0,
         };
         if self.least.saturating_add(planes) > limits.memory {
@@ -253,8 +253,8 @@ impl<'r> Plan<'r> {
         if self.prints.iter().any(looks_twice) {
             return false;
         }
-        match (&source.kind, self.route) {
-            (Kind::Jpeg(header), Route::Planes(_)) => jpeg::Scan::read(source.bytes, header).is_some(),
+        match (source.jpeg(), self.route) {
+            (Some(header), Route::Planes(_)) => jpeg::Scan::read(source.bytes, header).is_some(),
             (_, Route::Pixels(_)) => {
                 decode::flows(source)
                     && source.depth.min(self.depth) == Depth::Eight
@@ -351,10 +351,7 @@ fn print<'r>(
     for format in formats {
         encode::fits(format, placement.canvas)?;
         let name = PrintName { source_key, format, width, height };
-        let key = output
-            .key
-            .expand(&name)
-            .map_err(|e| Error::Key { output: output.key.as_str().to_owned(), detail: e.to_string() })?;
+        let key = output.key.expand(&name).map_err(|error| bad_key(output, &error.to_string()))?;
         candidates.push((format, key));
     }
     let kept = source.frames.min(output.frames.get());
@@ -379,19 +376,23 @@ fn document_placement(seen: Size) -> Placement {
     Placement { crop: CropBox::of(seen), turn: Orientation::UPRIGHT, scaled, canvas: scaled, offset: (0, 0) }
 }
 
+/// The key of a print cannot be an object key.
+fn bad_key(output: &Output, detail: &str) -> Error {
+    let output = output.key.as_str();
+    Error::Caller { code: "bad-key", detail: format!("output {output} cannot be stored: {detail}") }
+}
+
 /// The recipe's templates differ; what they give for one picture may not.
 fn distinct_keys(prints: &[PrintPlan<'_>]) -> Result<(), Error> {
     for (i, print) in prints.iter().enumerate() {
         for (_, key) in &print.candidates {
             let same = |earlier: &&PrintPlan<'_>| earlier.candidates.iter().any(|(_, other)| other == key);
             if let Some(first) = prints[..i].iter().find(same) {
-                return Err(Error::Key {
-                    output: print.output.key.as_str().to_owned(),
-                    detail: format!(
-                        "for this picture it gives the key {key:?}, which {:?} gives too; tell the two apart in their templates",
-                        first.output.key.as_str()
-                    ),
-                });
+                let detail = format!(
+                    "for this picture it gives the key {key:?}, which {:?} gives too; tell the two apart in their templates",
+                    first.output.key.as_str()
+                );
+                return Err(bad_key(print.output, &detail));
             }
         }
     }
@@ -401,7 +402,7 @@ fn distinct_keys(prints: &[PrintPlan<'_>]) -> Result<(), Error> {
 /// Whether a scale other than full means averages of codes, which are none of
 /// light: not for a JPEG, whose codec scales.
 fn averages(source: &Source<'_>) -> bool {
-    !matches!(source.kind, Kind::Jpeg(_))
+    source.jpeg().is_none()
 }
 
 /// Least ratio between a picture that was averaged while it was decoded and its
@@ -420,7 +421,7 @@ fn averaged(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Scale {
 }
 
 fn route(source: &Source<'_>, prints: &[PrintPlan<'_>]) -> Route {
-    let Kind::Jpeg(header) = &source.kind else {
+    let Some(header) = source.jpeg() else {
         return Route::Pixels(averaged(source, prints));
     };
     if prints.iter().any(|print| print.output.trim.is_some()) {

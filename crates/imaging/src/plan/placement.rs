@@ -8,8 +8,8 @@
 //! left. One difference, which the recipe documents: a missing side follows
 //! from the aspect ratio in every fit, `fill` included.
 
-use crate::geometry::{CropBox, Orientation, Place, Rectangle, Size};
 use crate::recipe::{Fit, Output, Position, Region, Resize};
+use minilab_pixels::geometry::{CropBox, Orientation, Place, Rectangle, Size};
 
 /// The part of `view` that a recipe names, cut off at its edges, at least one
 /// pixel.

@@ -28,9 +28,9 @@ pub use problem::{Problem, Problems};
 pub use proof::{LoopProof, Proven};
 pub use rules::Rule;
 
-pub use crate::format::Format;
-pub use crate::geometry::Place;
-pub use crate::quality::Quality;
+pub use minilab_pixels::format::Format;
+pub use minilab_pixels::geometry::Place;
+pub use minilab_pixels::quality::Quality;
 
 use crate::Limits;
 

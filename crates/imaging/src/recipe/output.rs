@@ -2,9 +2,9 @@
 
 use super::Format;
 use super::key::KeyTemplate;
-use crate::encode::Encoding;
-use crate::geometry::Place;
-use crate::quality::Quality;
+use minilab_pixels::encode::Encoding;
+use minilab_pixels::geometry::Place;
+use minilab_pixels::quality::Quality;
 use serde::Serialize;
 use std::num::NonZeroU32;
 

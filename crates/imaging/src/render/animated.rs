@@ -4,14 +4,14 @@
 use super::counter::Counter;
 use super::finish::worked_on;
 use crate::Error;
-use crate::colour::{Conversion, Model};
-use crate::decode::frames::Frames;
-use crate::encode::frames::Writer;
-use crate::geometry::{Orientation, Rectangle};
-use crate::operation::region;
 use crate::plan::PrintPlan;
 use crate::recipe::Quality;
-use crate::scale::scaled_as;
+use minilab_pixels::colour::{Conversion, Model};
+use minilab_pixels::decode::frames::Frames;
+use minilab_pixels::encode::frames::Writer;
+use minilab_pixels::geometry::{Orientation, Rectangle};
+use minilab_pixels::operation::region;
+use minilab_pixels::scale::scaled_as;
 
 /// The quality of a print whose quality is to be found: no search is made for
 /// every frame.
@@ -28,7 +28,7 @@ pub(super) fn print(counter: &Counter<'_>, print: &PrintPlan<'_>) -> Result<(), 
     };
     let mut writer = Writer::new(format, placement.canvas, print.frames, frames.plays(), quality)?;
     for _ in 0..print.frames {
-        let Some((canvas, delay)) = frames.next()? else { break };
+        let Some((canvas, delay)) = frames.next_frame()? else { break };
         counter.in_time()?;
         let (crop, size) = (placement.crop, placement.unturned());
         let mut picture = if source.orientation == Orientation::UPRIGHT && conversion.is_none() {

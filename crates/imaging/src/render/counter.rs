@@ -2,17 +2,17 @@
 //! finished prints are handed over.
 
 use super::Rendition;
-use crate::colour::{self, ColourSpace};
-use crate::encode::Job;
-use crate::error::{Limit, at_most};
-use crate::format::Format;
-use crate::geometry::Size;
-use crate::metadata::Attached;
-use crate::picture::Picture;
 use crate::plan::{Plan, PrintPlan};
 use crate::recipe::{Asset, Metadata, Recipe};
-use crate::source::Source;
 use crate::{Error, Limits};
+use minilab_pixels::colour::{self, ColourSpace};
+use minilab_pixels::encode::Job;
+use minilab_pixels::error::{Limit, at_most};
+use minilab_pixels::format::Format;
+use minilab_pixels::geometry::Size;
+use minilab_pixels::metadata::Attached;
+use minilab_pixels::picture::Picture;
+use minilab_pixels::source::Source;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 

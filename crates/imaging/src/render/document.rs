@@ -2,13 +2,13 @@
 //! until it is loaded.
 
 use super::counter::{Counter, Made};
+use super::srcset::srcset;
 use crate::Error;
-use crate::derived::placeholder::Placeholder;
-use crate::derived::srcset::srcset;
-use crate::format::Format;
-use crate::geometry::{CropBox, Size};
 use crate::plan::{Plan, PrintPlan};
 use crate::recipe::FormatChoice;
+use minilab_pixels::derived::placeholder::Placeholder;
+use minilab_pixels::format::Format;
+use minilab_pixels::geometry::{CropBox, Size};
 use serde::Serialize;
 use std::collections::BTreeMap;
 

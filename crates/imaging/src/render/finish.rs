@@ -1,21 +1,18 @@
 //! The last steps of a print that has its size: bars, mosaic, operations, file.
 
 use super::counter::Counter;
-use crate::colour::{Conversion, Model};
-use crate::decode::{self, Decoded};
-use crate::encode;
-use crate::format::Format;
-use crate::geometry::{Rectangle, Scale, Size};
-use crate::jpeg;
-use crate::mosaic::{self, Mosaic};
-use crate::operation::{self, region, rounded::Radius, sharpen::Sharpening, watermark::Spot};
-use crate::picture::{Depth, Layout, Picture, Sample};
+use crate::Error;
 use crate::plan::PrintPlan;
 use crate::plan::placement::{places, region_of};
-use crate::quality;
 use crate::recipe::{Length, Quality, Watermark};
-use crate::source::Source;
-use crate::{Error, Limits};
+use minilab_pixels::encode;
+use minilab_pixels::format::Format;
+use minilab_pixels::geometry::{Rectangle, Size};
+use minilab_pixels::mosaic::{self, Mosaic};
+use minilab_pixels::operation::{self, region, rounded::Radius, sharpen::Sharpening, watermark::Spot};
+use minilab_pixels::picture::{Layout, Picture, Sample};
+use minilab_pixels::quality;
+use minilab_pixels::whole::{searched, trusted};
 use std::sync::Arc;
 
 /// Frames, pixelates, works on and encodes one print, scaled, turned and in the
@@ -99,7 +96,8 @@ fn watermarked<S: Sample>(
     watermark: &Watermark,
     picture: Picture<S>,
 ) -> Result<Picture<S>, Error> {
-    let overlay = decoded(counter.asset(&watermark.image)?, counter)?;
+    // Supplied with the recipe, and counted in the plan.
+    let overlay = trusted(counter.asset(&watermark.image)?, counter.limits)?;
     let spot = if watermark.tile {
         Spot::Tiled { gap: watermark.margin }
     } else {
@@ -109,20 +107,6 @@ fn watermarked<S: Sample>(
     let size = operation::watermark::overlay_size(picture.size, overlay.size, watermark.scale, spot);
     let overlay = operation::watermark::fitted(&overlay, size);
     Ok(operation::watermark::watermarked(picture, &overlay, spot, watermark.opacity))
-}
-
-/// A whole picture in sRGB, upright, with 8 bits a sample.
-fn decoded(bytes: &[u8], counter: &Counter<'_>) -> Result<Picture, Error> {
-    // Made by us or supplied with the recipe, and counted in the plan: the limits
-    // of pictures that arrive are none of theirs.
-    let limits = Limits { input_bytes: u64::MAX, pixels: u64::MAX, side: u32::MAX, ..*counter.limits };
-    let source = Source::read(bytes, &limits)?;
-    let Decoded { picture, colour } = decode::still(&source, Scale::Full, Depth::Eight)?;
-    let mut picture = picture.into_eight();
-    if let Some(conversion) = Conversion::to_srgb(&colour, Model::of(picture.layout)) {
-        conversion.apply(&mut picture);
-    }
-    Ok(picture.turned(source.orientation))
 }
 
 /// Encodes a mosaic in sRGB.
@@ -135,9 +119,7 @@ pub(super) fn finish_mosaic(
         counter.in_time()?;
         let [r, g, b, _] = print.output.background.rgba;
         let mosaic = mosaic.flattened([r, g, b]);
-        let subsampling = jpeg::subsampling_for(quality);
-        let attached = counter.attached(print);
-        let bytes = mosaic::write_jpeg(&mosaic, quality, subsampling, encode::segments(&attached))?;
+        let bytes = encode::mosaic(&mosaic, quality, &counter.attached(print))?;
         return counter.hand_over(print, Format::Jpeg, bytes);
     }
     encode::<u8>(counter, print, &expanded(mosaic))
@@ -179,7 +161,7 @@ pub(super) fn encode<S: Sample>(
             continue;
         }
         counter.in_time()?;
-        let found = searched(counter, print, picture, *format, target)?;
+        let found = searched(picture, *format, target, &counter.job(print, &attached), counter.limits)?;
         if best.as_ref().is_none_or(|(_, best)| found.is_better_than(best)) {
             best = Some((*format, found));
         }
@@ -189,39 +171,4 @@ pub(super) fn encode<S: Sample>(
         return Err(Error::Unsupported { format: print.format().title(), feature: detail });
     };
     counter.hand_over(print, format, found.bytes)
-}
-
-/// The smallest file in `format` that scores `target`.
-fn searched<S: Sample>(
-    counter: &Counter<'_>,
-    print: &PrintPlan<'_>,
-    picture: &Picture<S>,
-    format: Format,
-    target: f64,
-) -> Result<quality::Found, Error> {
-    let attached = counter.attached(print);
-    let file = |quality| encode::still(picture, format, quality, &counter.job(print, &attached));
-    if matches!(format, Format::Png | Format::Gif) || print.output.lossless {
-        // No quality to look for.
-        return Ok(quality::Found { quality: 100, bytes: file(100)?, score: 100.0, reached: true });
-    }
-    let eight = S::eight(picture);
-    let reference = if format.has_alpha() {
-        eight
-    } else {
-        std::borrow::Cow::Owned(eight.flattened(print.output.background.rgba).into_owned())
-    };
-    let mut best: Option<quality::Found> = None;
-    for (chroma, range) in encode::searches(format, target) {
-        let file =
-            |quality| encode::sampled(picture, (format, chroma), quality, &counter.job(print, &attached));
-        let found = quality::search(&reference, target, range, file, |bytes| decoded(bytes, counter))?;
-        if best.as_ref().is_none_or(|best| found.is_better_than(best)) {
-            best = Some(found);
-        }
-        if best.as_ref().is_some_and(|best| best.reached) {
-            break;
-        }
-    }
-    best.ok_or_else(|| Error::Codec { format: format.title(), detail: "nothing to search".into() })
 }

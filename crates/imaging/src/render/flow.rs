@@ -8,15 +8,15 @@
 use super::counter::Counter;
 use super::pixels::{self, Job};
 use crate::Error;
-use crate::colour::{Conversion, Model};
-use crate::decode::{self, Coming, STRIP};
-use crate::geometry::{Scale, Size, Subsampling};
-use crate::parallel::guarded;
-use crate::picture::{Layout, Picture};
 use crate::plan::{Plan, PrintPlan};
-use crate::planes::{Shape, Window};
-use crate::resample::{Axes, Growing, Rows};
-use crate::scale::axes;
+use minilab_pixels::colour::{Conversion, Model};
+use minilab_pixels::decode::{self, Coming, STRIP};
+use minilab_pixels::geometry::{Scale, Size, Subsampling};
+use minilab_pixels::parallel::guarded;
+use minilab_pixels::picture::{Layout, Picture};
+use minilab_pixels::planes::{Shape, Window};
+use minilab_pixels::resample::{Axes, Growing, Rows};
+use minilab_pixels::scale::axes;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -155,12 +155,13 @@ impl<'a> Unfinished<'a> {
 mod tests {
     use super::*;
     use crate::Limits;
-    use crate::jpeg;
     use crate::plan::Route;
     use crate::recipe::Recipe;
     use crate::render::Rendition;
-    use crate::resample::tests::noise;
-    use crate::source::Source;
+    use minilab_pixels::encode::{self, Encoding, Job};
+    use minilab_pixels::format::Format;
+    use minilab_pixels::metadata::Attached;
+    use minilab_pixels::source::Source;
     use std::sync::Mutex;
 
     const RECIPE: &str = r#"
@@ -180,6 +181,25 @@ mod tests {
         format = "jpeg"
         resize = { width = 40, height = 40, fit = "cover" }
     "#;
+
+    /// Noise with edges, the same every time.
+    fn noise(samples: usize) -> Vec<u8> {
+        let mut state = 7_u32;
+        (0..samples)
+            .map(|at| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let edge = if at / 9 % 2 == 0 { 20 } else { 190 };
+                edge + (state >> 26) as u8
+            })
+            .collect()
+    }
+
+    fn jpeg(size: Size) -> Vec<u8> {
+        let picture = Picture::new(size, Layout::Rgb, noise(size.pixels() as usize * 3));
+        let attached = Attached::default();
+        let job = Job { encoding: Encoding::default(), attached: &attached, threads: 1 };
+        encode::sampled(&picture, (Format::Jpeg, Subsampling::S420), 50, &job).unwrap()
+    }
 
     fn png(size: Size, colour: png::ColorType, depth: png::BitDepth) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -279,7 +299,7 @@ mod tests {
         assert!(png(2000) < png(1000) + 4096);
         let tiff = |height| needed(tiff(Size::new(700, height), false, 1));
         assert!(tiff(2000) < tiff(1000) + 4096);
-        let jpeg = |height| needed(jpeg::tests::noisy(700, height, 50, Subsampling::S420));
-        assert!(jpeg(2000) < jpeg(1000) + 4096);
+        let photo = |height| needed(jpeg(Size::new(700, height)));
+        assert!(photo(2000) < photo(1000) + 4096);
     }
 }

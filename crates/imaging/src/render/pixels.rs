@@ -3,15 +3,15 @@
 use super::counter::Counter;
 use super::{animated, finish};
 use crate::Error;
-use crate::colour::{ColourSpace, Conversion, Convertible, Model};
-use crate::decode::{self, Decoded};
-use crate::geometry::{CropBox, Orientation, Rectangle, Scale, Size};
-use crate::operation::{attention, trim};
-use crate::parallel::for_each;
-use crate::picture::{Depth, Layout, Picture, Sample, each};
 use crate::plan::{Plan, PrintPlan};
-use crate::scale::scaled_as;
-use crate::source::Source;
+use minilab_pixels::colour::{ColourSpace, Conversion, Convertible, Model};
+use minilab_pixels::decode::{self, Decoded};
+use minilab_pixels::geometry::{CropBox, Orientation, Rectangle, Scale, Size};
+use minilab_pixels::operation::{attention, trim};
+use minilab_pixels::parallel::for_each;
+use minilab_pixels::picture::{AnyPicture, Depth, Layout, Picture, Sample};
+use minilab_pixels::scale::scaled_as;
+use minilab_pixels::source::Source;
 use std::sync::Arc;
 
 /// Least ratio between two prints that are made from one another: below it the
@@ -22,7 +22,10 @@ pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Resul
     if plan.prints.iter().any(|print| !print.is_animated()) {
         let Decoded { picture, colour } = decode::still(counter.source, scale, plan.depth)?;
         counter.set_colour(&colour);
-        each!(picture, picture => stills(counter, plan, picture, scale, &colour))?;
+        match picture {
+            AnyPicture::Eight(picture) => stills(counter, plan, picture, scale, &colour)?,
+            AnyPicture::Sixteen(picture) => stills(counter, plan, picture, scale, &colour)?,
+        }
     }
     let moving: Vec<&PrintPlan<'_>> = plan.prints.iter().filter(|print| print.is_animated()).collect();
     for_each(counter.threads(), moving, |print| animated::print(counter, print))

@@ -5,18 +5,17 @@
 use super::counter::Counter;
 use super::{finish, pixels};
 use crate::Error;
-use crate::colour::Conversion;
-use crate::encode;
-use crate::format::Format;
-use crate::geometry::{CropBox, Orientation, Rectangle, Scale, Size, Subsampling};
-use crate::jpeg::{self, Header, stream_prints};
-use crate::mosaic::{self, Mosaic};
-use crate::parallel::for_each;
-use crate::picture::{Layout, Picture};
 use crate::plan::{Plan, PrintPlan, is_direct};
-use crate::planes::{Decoded, Planes, Print, make_prints, to_webp_yuv420};
 use crate::recipe::Quality;
-use crate::source::Source;
+use minilab_pixels::colour::Conversion;
+use minilab_pixels::encode;
+use minilab_pixels::geometry::{CropBox, Orientation, Rectangle, Scale, Size, Subsampling};
+use minilab_pixels::jpeg::{self, Header, stream_prints};
+use minilab_pixels::mosaic::{self, Mosaic};
+use minilab_pixels::parallel::for_each;
+use minilab_pixels::picture::{Layout, Picture};
+use minilab_pixels::planes::{Decoded, Planes, Print, make_prints};
+use minilab_pixels::source::Source;
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -234,10 +233,13 @@ fn one(
             let mosaic = Mosaic::from_planes(planes, size, Scale::Full, Orientation::UPRIGHT, grid);
             return finish::finish_mosaic(counter, print, mosaic);
         }
-        if let (None, Quality::Fixed(quality)) = (conversion, print.output.quality)
-            && let Some(bytes) = encoded(counter, print, planes, quality)?
-        {
-            return counter.hand_over(print, print.format(), bytes);
+        if let (None, Quality::Fixed(quality)) = (conversion, print.output.quality) {
+            counter.in_time()?;
+            let attached = counter.attached(print);
+            let job = counter.job(print, &attached);
+            if let Some(bytes) = encode::planar(planes, print.format(), quality, &job)? {
+                return counter.hand_over(print, print.format(), bytes);
+            }
         }
     }
     let mut picture = picture(planes)?;
@@ -245,34 +247,6 @@ fn one(
         conversion.apply(&mut picture);
     }
     finish::finish(counter, print, Arc::new(picture))
-}
-
-/// The file, where its encoder takes planes.
-fn encoded(
-    counter: &Counter<'_>,
-    print: &PrintPlan<'_>,
-    planes: &Planes,
-    quality: u8,
-) -> Result<Option<Vec<u8>>, Error> {
-    counter.in_time()?;
-    let attached = counter.attached(print);
-    match print.format() {
-        Format::Jpeg => {
-            let settings = jpeg::Settings::of(quality, print.output.effort);
-            jpeg::encode_planes(planes, settings, encode::segments(&attached)).map(Some)
-        }
-        Format::Webp => {
-            let settings = encode::webp::Settings::of(quality, &print.output.encoding(), counter.threads());
-            encode::webp::encode_planes(&to_webp_yuv420(planes)?, settings, &attached).map(Some)
-        }
-        #[cfg(feature = "avif")]
-        Format::Avif => {
-            let settings =
-                encode::avif::Settings::of(quality, print.output.effort, &attached, counter.threads());
-            encode::avif::encode_planes(planes, &settings).map(Some)
-        }
-        _ => Ok(None),
-    }
 }
 
 fn picture(planes: &Planes) -> Result<Picture, Error> {
