@@ -16,12 +16,12 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
-use crate::console::Extension;
+use crate::extension::Extension;
 use crate::iam::LoggedDecision;
 use crate::lambda::InvocationRecord;
 use crate::metrics::Invocations;
 use history::History;
-pub(crate) use journal::Journal;
+pub use journal::{Entry, Journal};
 
 /// How many finished invocations are remembered.
 const REMEMBERED: usize = 1000;
@@ -191,7 +191,8 @@ impl Feed {
     }
 
     /// What happened lately, by number.
-    pub(crate) fn journal(&self) -> &Arc<Journal> {
+    #[must_use]
+    pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
     }
 

@@ -18,11 +18,11 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::activity::Activity;
-use crate::console::Extension;
+use crate::extension::Extension;
 use crate::queue::Counts;
 
 /// What `/metrics` answers with.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Names and values of labels.
 type Labels<const N: usize> = [(&'static str, String); N];

@@ -17,6 +17,7 @@ use super::{
     Caller, Credentials, CredentialsError, Decision, Effect, Policies, Policy, Request, RequestContext,
     ResourcePolicy, SessionCredentials, decide,
 };
+use crate::clock::now_ms;
 use crate::metrics::Counters;
 
 /// What the root user may always do, whatever the bucket's policy denies: else
@@ -385,12 +386,6 @@ impl Authority {
         }
         log.push_back(entry);
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

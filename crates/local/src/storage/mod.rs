@@ -46,7 +46,6 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Called after a commit that queued invocations.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -186,9 +185,4 @@ fn known_blobs(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
 fn next_sequence(tx: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<i64> {
     tx.prepare_cached("UPDATE sequence SET value = max(value + 1, ?1) WHERE one = 1 RETURNING value")?
         .query_row([now_ms.saturating_mul(1000)], |row| row.get(0))
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

@@ -4,6 +4,7 @@
 //! XML and headers.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
 
+use super::Storage;
 use super::bucket;
 use super::completion;
 use super::digest::{self, Algorithm, Coverage, ObjectChecksum};
@@ -12,7 +13,7 @@ use super::listing::{Page, Paging, Placed, collect};
 use super::object::{self, NewVersion, Stored, WriteCondition};
 use super::record::{Attributes, Segment, json_column, key_text, to_json};
 use super::transfer::Received;
-use super::{Storage, now_ms};
+use crate::clock::now_ms;
 use crate::notify::{EventName, Origin};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use std::collections::BTreeMap;
