@@ -6,8 +6,8 @@
 use super::Storage;
 use super::digest::{self, Algorithm};
 use super::error::StorageError;
-use super::multipart::{CompletedPart, PartInfo};
 use super::object::Stored;
+use super::part::{CompletedPart, PartInfo};
 use super::record::{ObjectInfo, json_column, to_json};
 use crate::clock::now_ms;
 use rusqlite::{OptionalExtension as _, Transaction, params};

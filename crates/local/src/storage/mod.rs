@@ -16,6 +16,7 @@ mod listing;
 mod multipart;
 mod newest;
 mod object;
+mod part;
 mod record;
 mod schema;
 mod settings;
@@ -28,9 +29,10 @@ pub use digest::{Algorithm, Coverage, Digests, ObjectChecksum, decode, decode_md
 pub use durable::sync_folder;
 pub use error::{OpenError, StorageError};
 pub use listing::{Cursor, Page, Paging, VersionEntry};
-pub use multipart::{CompletedPart, NewUpload, PartInfo, UploadInfo};
+pub use multipart::{NewUpload, UploadInfo};
 pub use newest::{Newest, Search};
 pub use object::{Deleted, NewObject, Stored, WriteCondition};
+pub use part::{CompletedPart, PartInfo};
 pub use record::{Attributes, EtagMatch, ObjectInfo};
 pub use schema::SCHEMA;
 pub use settings::Setting;
@@ -95,7 +97,7 @@ impl Storage {
             // More likely the database was lost, and so it is not even opened.
             let files = blobs.count().map_err(OpenError::Objects)?;
             if files > 0 {
-                return Err(OpenError::Bereft(data_dir.display().to_string(), files));
+                return Err(OpenError::DatabaseMissing(data_dir.display().to_string(), files));
             }
         }
         let schemas = [SCHEMA, notify::SCHEMA, queue::SCHEMA];

@@ -11,6 +11,7 @@ use super::digest::{self, Algorithm, Coverage, ObjectChecksum};
 use super::error::StorageError;
 use super::listing::{Page, Paging, Placed, collect};
 use super::object::{self, NewVersion, Stored, WriteCondition};
+use super::part::{CompletedPart, PartInfo};
 use super::record::{Attributes, Segment, json_column, key_text, to_json};
 use super::transfer::Received;
 use crate::clock::now_ms;
@@ -60,33 +61,6 @@ impl UploadInfo {
     pub fn algorithm(&self) -> Algorithm {
         self.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm)
     }
-}
-
-/// An uploaded part.
-#[derive(Debug, Clone)]
-pub struct PartInfo {
-    /// From 1 to 10,000.
-    pub number: u32,
-    blob: Option<String>,
-    /// Bytes.
-    pub size: u64,
-    /// The `ETag` without quotes.
-    pub etag: String,
-    /// Milliseconds since 1970.
-    pub modified_ms: i64,
-    /// Base64 checksums.
-    pub checksums: BTreeMap<Algorithm, String>,
-}
-
-/// A part as the client lists it when completing.
-#[derive(Debug, Clone)]
-pub struct CompletedPart {
-    /// From 1 to 10,000.
-    pub number: u32,
-    /// The `ETag` without quotes.
-    pub etag: String,
-    /// A checksum, if the client states one.
-    pub checksum: Option<(Algorithm, String)>,
 }
 
 impl Placed for UploadInfo {
