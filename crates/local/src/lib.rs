@@ -7,6 +7,7 @@
 pub mod activity;
 mod clock;
 pub mod cloud;
+mod counters;
 pub mod database;
 pub mod extension;
 mod hex;

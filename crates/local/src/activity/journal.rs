@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::Activity;
+use super::event::Activity;
 use crate::iam::Effect;
 
 /// How many entries are kept.

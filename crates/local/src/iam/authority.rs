@@ -18,7 +18,7 @@ use super::{
     ResourcePolicy, SessionCredentials, decide,
 };
 use crate::clock::now_ms;
-use crate::metrics::Counters;
+use crate::counters::Counters;
 
 /// What the root user may always do, whatever the bucket's policy denies: else
 /// a mistaken policy could never be mended (S3 API Reference, `PutBucketPolicy`).
