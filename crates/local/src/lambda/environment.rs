@@ -10,15 +10,15 @@
 //! the next request, and every runtime ends on that. One that hangs is ended
 //! by the cloud's next start ([`super::end_orphans`]).
 
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{Pid, Resource, Rlimit};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -32,7 +32,6 @@ use super::runtime_api::{Api, Delivery};
 use super::variables::{trace_id, variables};
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
 use crate::activity::{Activity, Feed, subjects};
-use crate::iam::SessionCredentials;
 use crate::lineage::Lineage;
 
 /// One attempt at one event.

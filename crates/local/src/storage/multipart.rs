@@ -17,7 +17,6 @@ use super::transfer::Received;
 use crate::clock::now_ms;
 use crate::notify::{EventName, Origin};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Fewest bytes of every part but the last.
@@ -376,7 +375,7 @@ mod tests {
             size,
             etag: format!("etag{number}"),
             modified_ms: 0,
-            checksums: BTreeMap::from([(Algorithm::Crc32, "AAAAAA==".to_owned())]),
+            checksums: std::collections::BTreeMap::from([(Algorithm::Crc32, "AAAAAA==".to_owned())]),
         }
     }
 
