@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use minilab_console::{
+    Applied, Changes, Check, Description, Extension, Keys, Lead, Leads, ObjectResult, Places, Preview,
+    PreviewPrint, RecipeText,
+};
 use minilab_handler::tag;
 use minilab_imaging::recipe::{Footprint, Output, Problems, reference, report_key};
 use minilab_imaging::{Limits, Recipe, Rendition};
 use minilab_lambda::metrics::Batch;
-use minilab_local::console::{
-    Applied, Changes, Check, Description, Extension, Keys, Lead, Leads, ObjectResult, Places, Preview,
-    PreviewPrint, RecipeText, Registry,
-};
+use minilab_local::extension::Registry;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -154,6 +155,18 @@ struct Line {
     reason: Option<String>,
 }
 
+impl minilab_local::extension::Extension for Console {
+    fn logged(&self, line: &str) {
+        if let Some(batch) = Batch::parse(line) {
+            self.metrics.add(&batch);
+        }
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+    }
+}
+
 impl Extension for Console {
     fn title(&self) -> String {
         "minilab".to_owned()
@@ -216,16 +229,6 @@ impl Extension for Console {
             }
         }
         results
-    }
-
-    fn logged(&self, line: &str) {
-        if let Some(batch) = Batch::parse(line) {
-            self.metrics.add(&batch);
-        }
-    }
-
-    fn register(&self, registry: &mut Registry) {
-        self.metrics.register(registry);
     }
 
     fn recipe(&self) -> RecipeText {

@@ -4,7 +4,8 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use minilab_local::cloud::Cloud;
+use minilab_console::ConsolePage;
+use minilab_local::cloud::{Additions, Cloud};
 use minilab_local::iam::Credentials;
 use serde_json::json;
 
@@ -34,7 +35,12 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
     runtime.block_on(async {
         // Before anything is started: a signal during start-up is not lost.
         let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        let cloud = Cloud::start_with(settings, Some(Arc::new(console))).await?;
+        let console = Arc::new(console);
+        let additions = Additions {
+            extension: Some(console.clone()),
+            page: Some(Arc::new(ConsolePage::new(Some(console)))),
+        };
+        let cloud = Cloud::start_with(settings, additions).await?;
         ready(args, &config, &cloud)?;
         tokio::select! {
             signal = tokio::signal::ctrl_c() => signal?,

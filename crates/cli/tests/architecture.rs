@@ -55,10 +55,12 @@ fn our_crates_depend_on_each_other_one_way() {
         ("handler", vec!["minilab-imaging"]),
         ("lambda", vec!["minilab-handler", "minilab-imaging", "minilab-telemetry"]),
         ("local", vec![]),
+        ("console", vec!["minilab-local"]),
         ("telemetry", vec![]),
         (
             "cli",
             vec![
+                "minilab-console",
                 "minilab-handler",
                 "minilab-imaging",
                 "minilab-lambda",

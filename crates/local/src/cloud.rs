@@ -1,5 +1,5 @@
 //! The small cloud as one thing: S3, the role, the trigger, the function and
-//! the console, started together and stopped together.
+//! the page beside them, started together and stopped together.
 //!
 //! Owns: the order of starting and stopping, and what is checked before.
 //! Refuses: to start half: every error is found before the first request is
@@ -20,12 +20,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::activity::{Activity, Feed};
-use crate::console::{self, Console, Descriptions, Extension, Guard, Presigner};
+use crate::extension::Extension;
 use crate::iam::{Authority, Credentials};
 use crate::lambda::{Identity, InvocationRecord, Invoker, Outcome, Pending, Pool, end_orphans};
 use crate::lineage::Running;
 use crate::metrics::Metrics;
 use crate::notify::{Place, Rule};
+use crate::observer::{Observer, Page};
 use crate::queue::FailedEvent;
 use crate::s3::{self, Requests, S3Settings};
 use crate::storage::{OpenError, Storage, StorageError};
@@ -39,6 +40,25 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Rules that come from the configuration are told apart by their id, so that
 /// the next start can replace them and leaves others alone.
 const CONFIGURED: &str = "configured-";
+
+/// What the program that starts the cloud adds to it.
+#[derive(Default)]
+pub struct Additions {
+    /// Reads the function's log, and counts beside the cloud.
+    pub extension: Option<Arc<dyn Extension>>,
+    /// Served on the configured address of the console.
+    pub page: Option<Arc<dyn Page>>,
+}
+
+impl std::fmt::Debug for Additions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Additions")
+            .field("extension", &self.extension.is_some())
+            .field("page", &self.page.is_some())
+            .finish()
+    }
+}
 
 /// A running cloud. Dropped without [`Cloud::shutdown`] it ends at once;
 /// nothing durable is lost by that.
@@ -108,9 +128,14 @@ fn reach(addr: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, addr.port())
 }
 
+/// The origins of a page on `port` of this machine: the machine's own names.
+fn own_origins(port: u16) -> [String; 3] {
+    ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("http://{name}:{port}"))
+}
+
 /// Makes the buckets and sets the configured triggers, replacing those of an
 /// earlier configuration on any bucket: a forgotten trigger could make a loop.
-fn furnish(storage: &Storage, config: &CloudConfig, arn: &str) -> Result<(), StartError> {
+fn set_up(storage: &Storage, config: &CloudConfig, arn: &str) -> Result<(), StartError> {
     for bucket in &config.buckets {
         storage
             .ensure_bucket(bucket)
@@ -170,7 +195,7 @@ fn open(
     };
     let feed = Feed::open(&config.data_dir, extension)
         .map_err(|source| StartError::History { path: config.data_dir.clone(), source })?;
-    furnish(&storage, config, arn)?;
+    set_up(&storage, config, arn)?;
     // The folder is locked, so whoever carries its mark has lost its cloud.
     let mark = std::fs::canonicalize(&config.data_dir)
         .unwrap_or_else(|_| config.data_dir.clone())
@@ -187,14 +212,12 @@ impl Cloud {
     /// Starts everything; when this returns, S3 answers and the function is
     /// run for each event, those of an earlier start included.
     pub async fn start(config: CloudConfig) -> Result<Self, StartError> {
-        Self::start_with(config, None).await
+        Self::start_with(config, Additions::default()).await
     }
 
-    /// The same with a console that knows what the objects are.
-    pub async fn start_with(
-        config: CloudConfig,
-        extension: Option<Arc<dyn Extension>>,
-    ) -> Result<Self, StartError> {
+    /// The same with what the program adds to the cloud.
+    pub async fn start_with(config: CloudConfig, additions: Additions) -> Result<Self, StartError> {
+        let Additions { extension, page } = additions;
         let policy = check(&config)?;
         let (s3_listener, s3_addr) = listen("S3", config.s3_addr).await?;
         let console_listener = match config.console_addr {
@@ -232,7 +255,7 @@ impl Cloud {
             requests: requests.clone(),
             functions: BTreeSet::from([identity.arn()]),
             running: Arc::clone(&running),
-            origins: console_port.map(Guard::origins).into_iter().flatten().collect(),
+            origins: console_port.map(own_origins).into_iter().flatten().collect(),
             ..S3Settings::default()
         };
         let pool = Pool::new(
@@ -256,26 +279,19 @@ impl Cloud {
             }
         }));
         let mut console_url = None;
-        if let Some((listener, addr)) = console_listener {
-            let guard = Guard::new(&credentials, addr.port());
-            console_url = Some(format!("http://{addr}/?token={}", guard.token()));
+        if let (Some((listener, addr)), Some(page)) = (console_listener, page) {
+            console_url = Some(page.link(addr, &credentials));
             let metrics = Metrics::new(feed.counted(), &requests.0, authority.denied(), extension.as_deref());
-            let console = Console {
-                metrics,
+            let observer = Observer {
                 storage: Arc::clone(&storage),
                 authority: Arc::clone(&authority),
                 invoker: Arc::clone(&invoker),
                 feed: feed.clone(),
-                presigner: Presigner {
-                    endpoint: s3_endpoint.clone(),
-                    region: storage.place().region.clone(),
-                    credentials: credentials.clone(),
-                },
-                guard,
-                extension,
-                descriptions: Descriptions::default(),
+                metrics: Arc::new(metrics),
+                credentials: credentials.clone(),
+                s3_endpoint: s3_endpoint.clone(),
             };
-            servers.push(tokio::spawn(console::serve(listener, console, stop.clone())));
+            servers.push(tokio::spawn(page.serve(listener, observer, stop.clone())));
         }
         let worker = tokio::spawn(Arc::clone(&invoker).work());
         Ok(Self {
@@ -298,7 +314,7 @@ impl Cloud {
         &self.s3_endpoint
     }
 
-    /// The console's page, if there is a console, with the token that opens it.
+    /// The link that opens the console, if there is a console.
     #[must_use]
     pub fn console_url(&self) -> Option<&str> {
         self.console_url.as_deref()

@@ -11,81 +11,17 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::activity::Activity;
-use crate::console::Extension;
+use crate::activity::Invocations;
+use crate::counters::{Counters, Labels};
+use crate::extension::Extension;
 use crate::queue::Counts;
 
 /// What `/metrics` answers with.
-pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// Names and values of labels.
-type Labels<const N: usize> = [(&'static str, String); N];
-/// A counter for each set of labels.
-pub(crate) type Counters<const N: usize> = Family<Labels<N>, Counter>;
-
-/// From 10 ms to the longest invocation.
-const SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 900.0];
-
-/// Events and invocations.
-#[derive(Clone)]
-pub(crate) struct Invocations {
-    queued: Counter,
-    finished: Counters<1>,
-    seconds: Histogram,
-    retries: Counter,
-    given_up: Counters<1>,
-}
-
-impl fmt::Debug for Invocations {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Invocations").finish_non_exhaustive()
-    }
-}
-
-impl Default for Invocations {
-    fn default() -> Self {
-        Self {
-            queued: Counter::default(),
-            finished: Family::default(),
-            seconds: Histogram::new(SECONDS),
-            retries: Counter::default(),
-            given_up: Family::default(),
-        }
-    }
-}
-
-impl Invocations {
-    /// Counts what happened.
-    pub(crate) fn note(&self, activity: &Activity) {
-        match activity {
-            Activity::Queued { .. } => {
-                self.queued.inc();
-            }
-            Activity::Finished(record) => {
-                // A function's own error types are without bound.
-                let outcome = match record.outcome.as_str() {
-                    known @ ("success" | "interrupted") => known,
-                    _ => "error",
-                };
-                self.finished.get_or_create(&[("outcome", outcome.to_owned())]).inc();
-                self.seconds.observe(record.duration_ms / 1e3);
-            }
-            Activity::RetryScheduled { .. } => {
-                self.retries.inc();
-            }
-            Activity::SentToDestination { condition, .. } => {
-                self.given_up.get_or_create(&[("condition", condition.clone())]).inc();
-            }
-            Activity::Started { .. } | Activity::Log { .. } | Activity::Decision(_) => {}
-        }
-    }
-}
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Everything that is counted.
 pub(crate) struct Metrics {
@@ -141,6 +77,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::activity::Activity;
     use std::fmt::Write as _;
 
     #[test]

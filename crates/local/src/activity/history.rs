@@ -15,9 +15,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::REMEMBERED;
 use crate::lambda::InvocationRecord;
 
+/// How many finished invocations are remembered.
+pub(super) const REMEMBERED: usize = 1000;
 /// The newer file; the older one has `.1` after it.
 const FILE: &str = "invocations.jsonl";
 /// A file of this many bytes is put aside. Two of them are read at a start,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::Activity;
+use super::event::Activity;
 use crate::iam::Effect;
 
 /// How many entries are kept.
@@ -20,11 +20,11 @@ const MOST: usize = 8192;
 const MOST_BYTES: usize = 32 * 1024 * 1024;
 
 /// An entry and its number; the first is 1.
-pub(crate) type Entry = (u64, Arc<Activity>);
+pub type Entry = (u64, Arc<Activity>);
 
 /// The newest entries of one run of the program.
 #[derive(Debug)]
-pub(crate) struct Journal {
+pub struct Journal {
     /// Tells this run's numbers from those of an earlier run.
     epoch: String,
     kept: Mutex<Kept>,
@@ -59,23 +59,27 @@ impl Journal {
     }
 
     /// Where the journal stands: `epoch-number`.
-    pub(crate) fn position(&self) -> String {
+    #[must_use]
+    pub fn position(&self) -> String {
         self.name(*self.newest.borrow())
     }
 
     /// An entry's id, as [`Journal::after`] takes it.
-    pub(crate) fn name(&self, number: u64) -> String {
+    #[must_use]
+    pub fn name(&self, number: u64) -> String {
         format!("{}-{number}", self.epoch)
     }
 
     /// The number in an id of this run; `None` for any other text.
-    pub(crate) fn number(&self, id: &str) -> Option<u64> {
+    #[must_use]
+    pub fn number(&self, id: &str) -> Option<u64> {
         id.strip_prefix(&self.epoch)?.strip_prefix('-')?.parse().ok()
     }
 
     /// What came after entry `number`, oldest first, at most `limit`; `None`
     /// when some of it is gone, or when there is no such entry yet.
-    pub(crate) fn after(&self, number: u64, limit: usize) -> Option<Vec<Entry>> {
+    #[must_use]
+    pub fn after(&self, number: u64, limit: usize) -> Option<Vec<Entry>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let oldest = kept.newest - kept.entries.len() as u64;
         if number < oldest || number > kept.newest {
@@ -88,7 +92,8 @@ impl Journal {
     }
 
     /// Counts up with each entry.
-    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
 }

@@ -33,7 +33,8 @@ pub struct CloudConfig {
     /// Where S3 listens; port 0 takes a free one. An address that other
     /// machines can reach needs `root_credentials`.
     pub s3_addr: SocketAddr,
-    /// Where the console listens, on a loopback address; `None` for no console.
+    /// Where the console listens, if the program brings one, on a loopback
+    /// address; `None` for no console.
     pub console_addr: Option<SocketAddr>,
     /// For example `us-east-1`.
     pub region: String,

@@ -17,7 +17,8 @@ use super::{
     Caller, Credentials, CredentialsError, Decision, Effect, Policies, Policy, Request, RequestContext,
     ResourcePolicy, SessionCredentials, decide,
 };
-use crate::metrics::Counters;
+use crate::clock::now_ms;
+use crate::counters::Counters;
 
 /// What the root user may always do, whatever the bucket's policy denies: else
 /// a mistaken policy could never be mended (S3 API Reference, `PutBucketPolicy`).
@@ -385,12 +386,6 @@ impl Authority {
         }
         log.push_back(entry);
     }
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -21,8 +21,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 
+use super::error::PolicyError;
 use super::pattern::{ArnPattern, Pattern, Syntax};
-use super::policy::PolicyError;
 use super::{Effect, RequestContext};
 
 /// How several request values are taken together.

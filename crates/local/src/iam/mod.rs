@@ -17,6 +17,7 @@ mod condition;
 mod context;
 mod credentials;
 mod decide;
+mod error;
 mod pattern;
 mod policy;
 mod principal;
@@ -25,8 +26,9 @@ pub use authority::{AssumeError, Authority, LoggedDecision, Principal, SessionEr
 pub use context::RequestContext;
 pub use credentials::{Credentials, CredentialsError, SessionCredentials};
 pub use decide::{Policies, Request, decide};
+pub use error::PolicyError;
 pub(crate) use policy::ConditionKeys;
-pub use policy::{Policy, PolicyError, ResourcePolicy};
+pub use policy::{Policy, ResourcePolicy};
 pub use principal::Caller;
 
 use serde::Serialize;

@@ -8,33 +8,12 @@
 //! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>.
 
 use serde_json::{Map, Value};
-use thiserror::Error;
 
 use super::condition::{self, Condition};
+use super::error::PolicyError;
 use super::pattern::{ArnPattern, Pattern, Syntax};
 use super::principal::{Caller, Named, Principals};
 use super::{Effect, RequestContext};
-
-/// Why a policy document is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("policy: {field} {problem}; {remedy}")]
-pub struct PolicyError {
-    field: String,
-    problem: String,
-    remedy: String,
-}
-
-impl PolicyError {
-    pub(super) fn new(field: &str, problem: &str, remedy: &str) -> Self {
-        Self { field: field.to_owned(), problem: problem.to_owned(), remedy: remedy.to_owned() }
-    }
-
-    /// Where in the document, for example `Statement[0].Action`.
-    #[must_use]
-    pub fn field(&self) -> &str {
-        &self.field
-    }
-}
 
 /// A policy of an identity (also a boundary, or a session's), understood in full.
 #[derive(Debug, Clone)]

@@ -10,7 +10,7 @@
 use serde_json::{Map, Value};
 
 use super::Effect;
-use super::policy::PolicyError;
+use super::error::PolicyError;
 
 /// Who sends a request. Every caller with an account is of the account that
 /// owns the resource: requests across accounts are not decided here.

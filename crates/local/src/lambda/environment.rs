@@ -10,15 +10,15 @@
 //! the next request, and every runtime ends on that. One that hangs is ended
 //! by the cloud's next start ([`super::end_orphans`]).
 
-use std::process::{ExitStatus, Stdio};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::process::{Pid, Resource, Rlimit};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
@@ -26,23 +26,13 @@ use super::extension;
 use super::memory;
 use super::outcome::recorded;
 use super::output::Output;
+use super::plan::Plan;
+use super::process::{Process, watch_child};
 use super::runtime_api::{Api, Delivery};
 use super::variables::{trace_id, variables};
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
 use crate::activity::{Activity, Feed, subjects};
-use crate::iam::SessionCredentials;
 use crate::lineage::Lineage;
-
-/// What an environment is made from.
-pub(super) struct Plan<'a> {
-    pub(super) spec: &'a FunctionSpec,
-    pub(super) identity: &'a Identity,
-    pub(super) credentials: &'a SessionCredentials,
-    pub(super) log_stream: String,
-    /// Where the function finds S3.
-    pub(super) s3_endpoint: Option<&'a str>,
-    pub(super) feed: Feed,
-}
 
 /// One attempt at one event.
 #[derive(Debug, Clone)]
@@ -74,103 +64,6 @@ impl Drop for Environment {
         self.process.kill();
         self.server.abort();
     }
-}
-
-/// The child, as its owner and its watcher share it.
-pub(super) struct Process {
-    pid: Pid,
-    memory: Mutex<memory::Group>,
-    peak: AtomicU64,
-    limit: u64,
-    busy: AtomicBool,
-    woken: Notify,
-    /// The status once the child has ended.
-    ended: watch::Sender<Option<ExitStatus>>,
-    stopping: AtomicBool,
-    /// Which extension took the environment down, and how.
-    crashed: OnceLock<String>,
-}
-
-impl Process {
-    fn kill(&self) {
-        // After the end the group's number may belong to others.
-        if self.ended.borrow().is_none() {
-            let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
-        }
-    }
-
-    /// Asks the runtime itself to end; its extensions have been told already.
-    fn terminate(&self) {
-        if self.ended.borrow().is_none() {
-            let _ = rustix::process::kill_process(self.pid, Signal::TERM);
-        }
-    }
-
-    /// An extension ended: on Lambda that ends the environment.
-    pub(super) fn extension_ended(&self, name: &str, status: ExitStatus) {
-        if !self.stopping.load(Ordering::Relaxed) && self.ended.borrow().is_none() {
-            let _ = self.crashed.set(format!("extension {name} exited: {status}"));
-            self.kill();
-        }
-    }
-
-    fn failure(&self, request_id: &str, status: ExitStatus) -> Failure {
-        match self.crashed.get() {
-            Some(what) => Failure::extension_crashed(request_id, what),
-            None => Failure::exited(request_id, status),
-        }
-    }
-
-    /// Reads the group's memory; kills it when it is over the limit.
-    fn check_memory(&self) -> bool {
-        let now = self.memory.lock().unwrap_or_else(PoisonError::into_inner).peak();
-        self.peak.fetch_max(now, Ordering::Relaxed);
-        let over = now > self.limit;
-        if over {
-            self.kill();
-        }
-        over
-    }
-
-    async fn ended(&self) -> ExitStatus {
-        let mut ended = self.ended.subscribe();
-        loop {
-            if let Some(status) = *ended.borrow_and_update() {
-                return status;
-            }
-            if ended.changed().await.is_err() {
-                // The sender lives in `self`; this is never reached.
-                return ExitStatus::default();
-            }
-        }
-    }
-}
-
-/// Kills the group when the watcher ends, however it ends.
-struct GroupGuard(Pid);
-
-impl Drop for GroupGuard {
-    fn drop(&mut self) {
-        let _ = rustix::process::kill_process_group(self.0, Signal::KILL);
-    }
-}
-
-const BUSY_POLL: Duration = Duration::from_millis(10);
-const IDLE_POLL: Duration = Duration::from_secs(1);
-
-async fn watch_child(mut child: Child, process: Arc<Process>) {
-    let group = GroupGuard(process.pid);
-    let status = loop {
-        let pause = if process.busy.load(Ordering::Relaxed) { BUSY_POLL } else { IDLE_POLL };
-        tokio::select! {
-            status = child.wait() => break status,
-            () = tokio::time::sleep(pause) => { process.check_memory(); }
-            () = process.woken.notified() => {}
-        }
-    };
-    // The leader is gone; what it started must not stay.
-    drop(group);
-    process.ended.send_replace(Some(status.unwrap_or_default()));
 }
 
 /// The limit that the kernel enforces should memory grow faster than it is

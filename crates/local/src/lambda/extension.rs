@@ -25,8 +25,8 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::FunctionSpec;
-use super::environment::Process;
 use super::output::Output;
+use super::process::Process;
 use super::runtime_api::{Api, refused};
 
 static IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");

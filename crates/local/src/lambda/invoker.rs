@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -23,6 +23,7 @@ use super::outcome::{Condition, envelope};
 use super::pool::{Pool, Slot};
 use super::{Failure, FunctionSpec, InvocationRecord, Outcome};
 use crate::activity::{Activity, subjects};
+use crate::clock::now_ms;
 use crate::database::Database;
 use crate::lineage::{LONGEST_CHAIN, Lineage};
 use crate::queue::{self, Added, Counts, FailedEvent, Lease, Leased, UnderWay};
@@ -43,12 +44,6 @@ pub struct Invoker {
     changes: watch::Sender<u64>,
     direct: AtomicU64,
     closing: watch::Sender<bool>,
-}
-
-fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant, SystemTime};
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use super::environment::{Attempt, Environment, Plan, announce_start, until_true};
+use super::environment::{Attempt, Environment, announce_start, until_true};
 use super::outcome::recorded;
+use super::plan::Plan;
 use super::variables::log_stream;
 use super::{Failure, FunctionSpec, Identity, InvocationRecord, Outcome};
 use crate::activity::{Activity, Feed, subjects};

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::environment::Plan;
 use super::orphan::MARK;
+use super::plan::Plan;
 
 /// `Root=1-<seconds, hexadecimal>-<24 digits>;Sampled=0`
 /// (<https://docs.aws.amazon.com/xray/latest/devguide/xray-concepts.html#xray-concepts-tracingheader>).

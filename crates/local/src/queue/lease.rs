@@ -2,6 +2,10 @@
 //!
 //! Owns: each step as one statement inside the caller's transaction. Refuses:
 //! clocks and policies; times and limits are arguments.
+//!
+//! The worker without Lambda has a queue of its own, in a file of its own: that
+//! queue shares one sync of the disk among many senders, while this queue lives
+//! in the cloud's database, where an object and its event are one transaction.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde::Serialize;

@@ -5,10 +5,11 @@
 //! signatures but no session token, and asks nobody unless both an
 //! authenticator and this check are set; `server` always sets both.
 
-use super::actions::{self, Facts, Need};
+use super::actions::{self, Need};
 use super::exchange::{self, Exchange};
+use super::facts::Facts;
+use super::limits::MAX_XML;
 use super::policy::Policies;
-use super::server::MAX_XML;
 use super::signing;
 use super::tolerance::Verified;
 use crate::iam::{Authority, RequestContext, SessionError};

@@ -6,6 +6,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html>
 
 use super::condition_keys;
+use super::facts::Facts;
 use crate::iam::RequestContext;
 use s3s::dto::CopySource;
 use s3s::{S3Result, s3_error};
@@ -19,20 +20,6 @@ pub(crate) struct Need {
     pub(crate) resource: String,
     /// Condition keys.
     pub(crate) context: RequestContext,
-}
-
-/// What of a request decides which permissions it needs.
-pub(crate) struct Facts<'a> {
-    /// The operation's name, such as `PutObject`.
-    pub(crate) operation: &'a str,
-    /// The bucket, unless the request is for the service.
-    pub(crate) bucket: Option<&'a str>,
-    /// The key, if the request is for an object.
-    pub(crate) key: Option<&'a str>,
-    /// A query parameter, decoded.
-    pub(crate) query: &'a dyn Fn(&str) -> Option<String>,
-    /// A header.
-    pub(crate) header: &'a dyn Fn(&str) -> Option<&'a str>,
 }
 
 /// The ARN of a bucket.

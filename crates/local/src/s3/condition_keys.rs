@@ -6,7 +6,7 @@
 //! would never deny.
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>
 
-use super::actions::Facts;
+use super::facts::Facts;
 use crate::iam::{ConditionKeys, RequestContext};
 
 /// Actions that write an object.

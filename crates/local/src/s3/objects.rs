@@ -4,11 +4,12 @@
 //! `refuse_unsupported` names.
 
 use super::access::Gate;
-use super::actions::{self, Facts, Need, object_arn};
+use super::actions::{self, Need, object_arn};
 use super::condition_keys;
 use super::conditions::{ReadConditions, Verdict, etag_match};
 use super::error::{precondition_failed, translate};
 use super::exchange::Placed;
+use super::facts::Facts;
 use super::fields::{
     self, ChecksumFields, Claims, attributes_of, etag, fill_checksums, refuse, refuse_unsupported, seconds,
     tags_of_header, timestamp,

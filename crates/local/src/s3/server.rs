@@ -6,13 +6,14 @@
 use super::access::Gate;
 use super::cors::{self, CorsRule};
 use super::exchange::{self, Exchange};
+use super::limits::MAX_XML;
 use super::own_origin;
 use super::policy;
 use super::service::Service;
 use super::tolerance::Tolerance;
+use crate::counters::Counters;
 use crate::iam::Authority;
 use crate::lineage::Running;
-use crate::metrics::Counters;
 use crate::storage::{Setting, Storage, StorageError};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_TYPE, HOST, ORIGIN};
@@ -61,8 +62,6 @@ pub struct Requests(pub(crate) Counters<2>);
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for requests under way to end after the shutdown signal.
 const DRAIN: Duration = Duration::from_secs(10);
-/// Largest XML body: a thousand keys of 1,024 bytes, each escaped.
-pub(super) const MAX_XML: usize = 8 * 1024 * 1024;
 /// Largest file of a form upload, which `s3s` gathers in memory before it asks who sends it.
 const MAX_FORM_FILE: u64 = 64 * 1024 * 1024;
 /// How many forms are read at a time: what strangers can hold in memory is this many of the largest.

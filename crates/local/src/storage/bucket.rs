@@ -4,7 +4,8 @@
 //! layer checks those of clients; composition passes checked names).
 
 use super::error::StorageError;
-use super::{Change, Storage, now_ms};
+use super::{Change, Storage};
+use crate::clock::now_ms;
 use crate::notify::{self, Rule};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 

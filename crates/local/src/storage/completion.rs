@@ -3,12 +3,13 @@
 //! Owns: the tables `part_list` and `completed_upload`. Refuses: completing;
 //! `multipart` does.
 
+use super::Storage;
 use super::digest::{self, Algorithm};
 use super::error::StorageError;
-use super::multipart::{CompletedPart, PartInfo};
 use super::object::Stored;
+use super::part::{CompletedPart, PartInfo};
 use super::record::{ObjectInfo, json_column, to_json};
-use super::{Storage, now_ms};
+use crate::clock::now_ms;
 use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::{Deserialize, Serialize};
 

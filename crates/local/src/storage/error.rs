@@ -157,7 +157,7 @@ pub enum OpenError {
     #[error(
         "{0}/cloud.db is missing or empty, but {0}/objects holds {1} data files; put a copy of the database back, or move the whole folder away to start afresh. Nothing was changed"
     )]
-    Bereft(String, usize),
+    DatabaseMissing(String, usize),
     /// Another process uses the folder.
     #[error("{0} is in use by another minilab; stop it or choose another --data-dir")]
     InUse(String),

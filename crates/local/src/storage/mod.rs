@@ -16,6 +16,7 @@ mod listing;
 mod multipart;
 mod newest;
 mod object;
+mod part;
 mod record;
 mod schema;
 mod settings;
@@ -28,9 +29,10 @@ pub use digest::{Algorithm, Coverage, Digests, ObjectChecksum, decode, decode_md
 pub use durable::sync_folder;
 pub use error::{OpenError, StorageError};
 pub use listing::{Cursor, Page, Paging, VersionEntry};
-pub use multipart::{CompletedPart, NewUpload, PartInfo, UploadInfo};
+pub use multipart::{NewUpload, UploadInfo};
 pub use newest::{Newest, Search};
 pub use object::{Deleted, NewObject, Stored, WriteCondition};
+pub use part::{CompletedPart, PartInfo};
 pub use record::{Attributes, EtagMatch, ObjectInfo};
 pub use schema::SCHEMA;
 pub use settings::Setting;
@@ -46,7 +48,6 @@ use std::fmt;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Called after a commit that queued invocations.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -96,7 +97,7 @@ impl Storage {
             // More likely the database was lost, and so it is not even opened.
             let files = blobs.count().map_err(OpenError::Objects)?;
             if files > 0 {
-                return Err(OpenError::Bereft(data_dir.display().to_string(), files));
+                return Err(OpenError::DatabaseMissing(data_dir.display().to_string(), files));
             }
         }
         let schemas = [SCHEMA, notify::SCHEMA, queue::SCHEMA];
@@ -186,9 +187,4 @@ fn known_blobs(connection: &Connection) -> rusqlite::Result<HashSet<String>> {
 fn next_sequence(tx: &Transaction<'_>, now_ms: i64) -> rusqlite::Result<i64> {
     tx.prepare_cached("UPDATE sequence SET value = max(value + 1, ?1) WHERE one = 1 RETURNING value")?
         .query_row([now_ms.saturating_mul(1000)], |row| row.get(0))
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }

@@ -4,18 +4,19 @@
 //! XML and headers.
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html>
 
+use super::Storage;
 use super::bucket;
 use super::completion;
 use super::digest::{self, Algorithm, Coverage, ObjectChecksum};
 use super::error::StorageError;
 use super::listing::{Page, Paging, Placed, collect};
 use super::object::{self, NewVersion, Stored, WriteCondition};
+use super::part::{CompletedPart, PartInfo};
 use super::record::{Attributes, Segment, json_column, key_text, to_json};
 use super::transfer::Received;
-use super::{Storage, now_ms};
+use crate::clock::now_ms;
 use crate::notify::{EventName, Origin};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Fewest bytes of every part but the last.
@@ -59,33 +60,6 @@ impl UploadInfo {
     pub fn algorithm(&self) -> Algorithm {
         self.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm)
     }
-}
-
-/// An uploaded part.
-#[derive(Debug, Clone)]
-pub struct PartInfo {
-    /// From 1 to 10,000.
-    pub number: u32,
-    blob: Option<String>,
-    /// Bytes.
-    pub size: u64,
-    /// The `ETag` without quotes.
-    pub etag: String,
-    /// Milliseconds since 1970.
-    pub modified_ms: i64,
-    /// Base64 checksums.
-    pub checksums: BTreeMap<Algorithm, String>,
-}
-
-/// A part as the client lists it when completing.
-#[derive(Debug, Clone)]
-pub struct CompletedPart {
-    /// From 1 to 10,000.
-    pub number: u32,
-    /// The `ETag` without quotes.
-    pub etag: String,
-    /// A checksum, if the client states one.
-    pub checksum: Option<(Algorithm, String)>,
 }
 
 impl Placed for UploadInfo {
@@ -401,7 +375,7 @@ mod tests {
             size,
             etag: format!("etag{number}"),
             modified_ms: 0,
-            checksums: BTreeMap::from([(Algorithm::Crc32, "AAAAAA==".to_owned())]),
+            checksums: std::collections::BTreeMap::from([(Algorithm::Crc32, "AAAAAA==".to_owned())]),
         }
     }
 

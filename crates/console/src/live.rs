@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::api::blocking;
-use super::{Console, Shared, gallery};
-use crate::activity::{Activity, Journal};
-use crate::lambda::InvocationRecord;
+use crate::answer::blocking;
+use crate::{Console, Shared, gallery};
+use minilab_local::activity::{Activity, Journal};
+use minilab_local::lambda::InvocationRecord;
 
 /// How many entries are taken from the journal at once.
 const BATCH: usize = 256;
@@ -39,7 +39,7 @@ pub(crate) fn stream(
     shared: &Arc<Shared>,
     last: Option<&str>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<>> {
-    let journal = Arc::clone(shared.console.feed.journal());
+    let journal = Arc::clone(shared.console.observer.journal());
     let changes = journal.watch();
     let taken = match last {
         None => Some(*changes.borrow()),

@@ -10,11 +10,11 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::Console;
-use super::extension::{Description, Extension, Keys, Lead, Leads, ObjectResult};
-use super::presign::Link;
-use crate::lambda::InvocationRecord;
-use crate::storage::{ObjectInfo, Paging, Search, StorageError};
+use crate::Console;
+use crate::extension::{Description, Extension, Keys, Lead, Leads, ObjectResult};
+use crate::presign::Link;
+use minilab_local::lambda::InvocationRecord;
+use minilab_local::storage::{ObjectInfo, Paging, Search, StorageError};
 
 /// Objects up to this size are looked into.
 const LOOKED_INTO: u64 = 64 * 1024 * 1024;
@@ -122,7 +122,7 @@ pub(crate) fn page(
 ) -> Result<Page, StorageError> {
     let places = extension.places();
     let search = Search { prefix: places.prefix, ..search };
-    let found = console.storage.newest(&places.source, &search)?;
+    let found = console.observer.storage().newest(&places.source, &search)?;
     let mut pictures = Vec::with_capacity(found.entries.len());
     for info in found.entries {
         pictures.push(picture(console, extension, info)?);
@@ -132,7 +132,7 @@ pub(crate) fn page(
 
 /// One source object. Blocks.
 pub(crate) fn one(console: &Console, extension: &dyn Extension, key: &str) -> Result<Picture, StorageError> {
-    let info = console.storage.object(&extension.places().source, key, None)?;
+    let info = console.observer.storage().object(&extension.places().source, key, None)?;
     picture(console, extension, info)
 }
 
@@ -180,14 +180,14 @@ fn made(
     let (name, value) = &leads.mark;
     let marked = |info: &ObjectInfo| info.attributes.metadata.get(name).is_some_and(|found| found == value);
     let mut found = match &lead.keys {
-        Keys::Exact(key) => match console.storage.object(bucket, key, None) {
+        Keys::Exact(key) => match console.observer.storage().object(bucket, key, None) {
             Ok(info) => vec![info],
             Err(StorageError::NoSuchKey { .. }) => Vec::new(),
             Err(error) => return Err(error),
         },
         Keys::Listed { prefix, covers } => {
             let paging = Paging { prefix: prefix.clone(), limit: 1000, ..Paging::default() };
-            let mut found = console.storage.list(bucket, &paging)?.entries;
+            let mut found = console.observer.storage().list(bucket, &paging)?.entries;
             found.retain(|info| covers(&info.key));
             found
         }
@@ -204,7 +204,7 @@ fn report(
     leads: &Leads,
     etag: &str,
 ) -> Result<Option<(String, String)>, StorageError> {
-    let bytes = match console.storage.whole(bucket, &leads.report, REPORT) {
+    let bytes = match console.observer.storage().whole(bucket, &leads.report, REPORT) {
         Ok((_, Some(bytes))) => bytes,
         Ok((_, None)) | Err(StorageError::NoSuchKey { .. }) => return Ok(None),
         Err(error) => return Err(error),
@@ -248,7 +248,7 @@ pub(crate) fn results(console: &Console, record: &InvocationRecord) -> Vec<Objec
 
 fn shown(console: &Console, extension: &dyn Extension, bucket: &str, info: ObjectInfo) -> Shown {
     let description = console.descriptions.get(bucket, &info, || {
-        let (_, bytes) = console.storage.whole(bucket, &info.key, LOOKED_INTO).ok()?;
+        let (_, bytes) = console.observer.storage().whole(bucket, &info.key, LOOKED_INTO).ok()?;
         extension.describe(&bytes?)
     });
     // Links change once an hour, so that the browser's cache serves in between.

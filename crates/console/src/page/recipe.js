@@ -1,8 +1,7 @@
 // The recipe: its text with problems under their lines, completion, a preview
 // on a chosen picture, saving and redoing.
 
-import { ask, at, bytes, dimensions, h, milliseconds, plural, saving, toast } from "./dom.js";
-import { shows } from "./gallery.js";
+import { ask, at, bytes, dimensions, h, milliseconds, plural, saving, shows, toast } from "./dom.js";
 
 const root = at("recipe");
 let loaded = false, saved = "", fields = [], checked = null, chosen = "", pictures = [], urls = [];

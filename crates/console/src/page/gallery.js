@@ -1,7 +1,7 @@
 // The gallery: source pictures, newest first, each with its prints. Only what
 // is on the screen is in the page; the rest is a height.
 
-import { ask, at, bytes, coalesce, dimensions, h, plural, saving, toast } from "./dom.js";
+import { ask, at, bytes, coalesce, dimensions, h, plural, saving, shows, toast } from "./dom.js";
 import { keyOf, live } from "./live.js";
 import { openViewer, refreshViewer } from "./viewer.js";
 
@@ -18,8 +18,10 @@ const loading = new Set();
 const rows = new Map();
 let generation = 0;
 
-export const pictureAt = (index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
-export const count = () => total ?? 0;
+const pictureAt = (index) => pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+const count = () => total ?? 0;
+/** What the viewer asks of this list. */
+const list = { pictureAt, count };
 
 async function load(page) {
   if (loading.has(page)) return;
@@ -66,7 +68,6 @@ function standIn(picture) {
   return whole[0] ?? (shows(picture) ? picture : null);
 }
 
-export const shows = (object) => ["jpeg", "png", "webp", "gif", "avif", "svg", "bmp", "ico"].includes(object.format);
 
 const STATES = { printed: "printed", rejected: "rejected", none: "no prints yet" };
 
@@ -84,7 +85,7 @@ export async function retry(key, button) {
 function tile(picture, print, index, number) {
   const label = `${print.output}: ${print.key}`;
   return h("li", {},
-    h("button.print", { type: "button", title: label, "aria-label": `Look at ${print.key}`, onclick: () => openViewer(index, number) },
+    h("button.print", { type: "button", title: label, "aria-label": `Look at ${print.key}`, onclick: () => openViewer(list, index, number) },
       shows(print)
         ? h("img", { src: print.url, alt: "", loading: "lazy", decoding: "async", width: 132, height: 132 })
         : h("span.nothumb", { "data-word": (print.format ?? print.content_type ?? "file").split("/").pop() })),
@@ -107,7 +108,7 @@ function row(picture, index, stage) {
   const outdated = picture.prints.filter((print) => !print.current).length;
   return h("article.row", { role: "listitem", "aria-setsize": total, "aria-posinset": index + 1, "data-key": picture.key },
     h("div.source", {},
-      h("button.print.big", { type: "button", "aria-label": `Look at ${picture.key}`, onclick: () => openViewer(index, 0) },
+      h("button.print.big", { type: "button", "aria-label": `Look at ${picture.key}`, onclick: () => openViewer(list, index, 0) },
         stand ? h("img", { src: stand.url, alt: "", loading: "lazy", decoding: "async", width: 132, height: 132 }) : h("span.nothumb", { "data-word": picture.format ?? "file" })),
       h("div.about", {},
         h("h3", { title: picture.key }, picture.key),

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
-use super::api::{Answer, Body, Problem, blocking, extension};
-use crate::iam::Policy;
-use crate::storage::{Search, StorageError};
+use crate::Shared;
+use crate::answer::{Answer, Body, Problem, blocking};
+use crate::api::extension;
+use minilab_local::storage::{Search, StorageError};
 
 /// The largest object that is tried.
 const TRIED: u64 = 512 * 1024 * 1024;
@@ -26,17 +26,17 @@ const SHOWN: usize = 4 * 1024 * 1024;
 /// All results together that are shown.
 const SHOWN_TOGETHER: usize = 32 * 1024 * 1024;
 
-pub(super) async fn get(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+pub(crate) async fn get(State(shared): State<Arc<Shared>>) -> Answer<Value> {
     let extension = extension(&shared)?;
     Ok(Json(json!(blocking(move || extension.recipe()).await?)))
 }
 
 #[derive(Deserialize)]
-pub(super) struct Text {
+pub(crate) struct Text {
     text: String,
 }
 
-pub(super) async fn check(State(shared): State<Arc<Shared>>, body: Body<Text>) -> Answer<Value> {
+pub(crate) async fn check(State(shared): State<Arc<Shared>>, body: Body<Text>) -> Answer<Value> {
     let Json(Text { text }) = body?;
     let extension = extension(&shared)?;
     let checked = blocking(move || {
@@ -54,11 +54,11 @@ fn sources(shared: &Shared) -> Result<u64, StorageError> {
         return Ok(0);
     };
     let search = Search { prefix: places.prefix, limit: 1, ..Search::default() };
-    Ok(shared.console.storage.newest(&places.source, &search)?.total)
+    Ok(shared.console.observer.storage().newest(&places.source, &search)?.total)
 }
 
 async fn turn(turns: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Problem> {
-    Arc::clone(turns).acquire_owned().await.map_err(|error| Problem::unavailable(&error))
+    Arc::clone(turns).acquire_owned().await.map_err(Problem::unavailable)
 }
 
 /// Runs what blocks when its turn comes. The turn is the work's: when the page
@@ -78,18 +78,18 @@ async fn in_turn<T: Send + 'static>(
 }
 
 #[derive(Deserialize)]
-pub(super) struct Tried {
+pub(crate) struct Tried {
     text: String,
     key: String,
 }
 
-pub(super) async fn preview(State(shared): State<Arc<Shared>>, body: Body<Tried>) -> Answer<Value> {
+pub(crate) async fn preview(State(shared): State<Arc<Shared>>, body: Body<Tried>) -> Answer<Value> {
     let Json(Tried { text, key }) = body?;
     let extension = extension(&shared)?;
     let asked = Arc::clone(&shared);
     let made = in_turn(&shared.previewing, move |gone| {
         let bucket = extension.places().source;
-        let (info, bytes) = asked.console.storage.whole(&bucket, &key, TRIED)?;
+        let (info, bytes) = asked.console.observer.storage().whole(&bucket, &key, TRIED)?;
         let bytes = bytes.ok_or_else(|| {
             Problem::unprocessable(format!("{key} has {} bytes; a preview takes at most {TRIED}", info.size))
         })?;
@@ -118,7 +118,7 @@ pub(super) async fn preview(State(shared): State<Arc<Shared>>, body: Body<Tried>
     Ok(Json(json!({ "predicted_memory": made.predicted_memory, "ms": made.ms, "prints": prints })))
 }
 
-pub(super) async fn save(State(shared): State<Arc<Shared>>, body: Body<Text>) -> Answer<Value> {
+pub(crate) async fn save(State(shared): State<Arc<Shared>>, body: Body<Text>) -> Answer<Value> {
     let Json(Text { text }) = body?;
     let extension = extension(&shared)?;
     let turn = turn(&shared.saving).await?;
@@ -128,15 +128,14 @@ pub(super) async fn save(State(shared): State<Arc<Shared>>, body: Body<Text>) ->
         let _turn = turn;
         let applied = blocking(move || extension.save(&text)).await?.map_err(Problem::unprocessable)?;
         if let Some(policy) = &applied.policy {
-            let policy = Policy::parse(policy).map_err(|error| Problem::unavailable(&error))?;
-            saved.console.authority.put_role(&saved.console.invoker.spec().role, vec![policy]);
+            saved.console.observer.set_policy(policy).map_err(Problem::unavailable)?;
         }
-        saved.console.invoker.set_variables(applied.variables).await;
+        saved.console.observer.set_variables(applied.variables).await;
         let counted = Arc::clone(&saved);
         let sources = blocking(move || sources(&counted)).await??;
         Ok::<_, Problem>(json!({ "changes": applied.changes, "sources": sources, "path": applied.path }))
     });
-    Ok(Json(saving.await.map_err(|error| Problem::unavailable(&error))??))
+    Ok(Json(saving.await.map_err(Problem::unavailable)??))
 }
 
 #[cfg(test)]

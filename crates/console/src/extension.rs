@@ -3,7 +3,6 @@
 //!
 //! Owns: the questions. Refuses: knowing any answer.
 
-use prometheus_client::registry::Registry;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,13 +23,6 @@ pub trait Extension: Send + Sync + 'static {
 
     /// What an invocation did to each object, by its log.
     fn results(&self, log: &[String]) -> Vec<ObjectResult>;
-
-    /// A line of the function's log, as it is printed. Called for each, on the
-    /// executor's threads: to be quick about.
-    fn logged(&self, line: &str);
-
-    /// Registers what it counts with the cloud's own metrics; called once.
-    fn register(&self, registry: &mut Registry);
 
     /// The recipe as it is now.
     fn recipe(&self) -> RecipeText;

@@ -47,6 +47,8 @@ export function saving(print, source) {
 
 export const dimensions = (object) => (object.width ? `${object.width} × ${object.height}` : "");
 
+export const shows = (object) => ["jpeg", "png", "webp", "gif", "avif", "svg", "bmp", "ico"].includes(object.format);
+
 export class Refused extends Error {
   constructor(status, text) {
     super(text);

@@ -1,14 +1,16 @@
 // The light box: one picture, its original beside a print, and what can be
 // done with it.
 
-import { ask, at, bytes, copy, dimensions, h, milliseconds, saving, toast } from "./dom.js";
-import { count, pictureAt, shows } from "./gallery.js";
+import { ask, at, bytes, copy, dimensions, h, milliseconds, saving, shows, toast } from "./dom.js";
 
+/** Where the pictures come from: `pictureAt(index)` and `count()`. */
+let list = null;
 let index = 0, number = 0, part = 50, opener = null, face = "";
 
-const picture = () => pictureAt(index);
+const picture = () => list.pictureAt(index);
 
-export function openViewer(at_, print) {
+export function openViewer(from, at_, print) {
+  list = from;
   index = at_;
   number = print;
   part = 50;
@@ -83,7 +85,7 @@ function step(by) {
   if (by > 0 && number + 1 < source.prints.length) number += 1;
   else if (by < 0 && number > 0) number -= 1;
   else {
-    const other = pictureAt(index + by);
+    const other = list.pictureAt(index + by);
     if (!other) return;
     index += by;
     number = by > 0 ? 0 : Math.max(0, other.prints.length - 1);
@@ -105,7 +107,7 @@ function draw() {
   const fact = (name, value) => (value ? [h("dt", {}, name), h("dd", {}, value)] : []);
   dialog.replaceChildren(
     h("header", {},
-      h("div", {}, h("h2", { id: "viewer-title", title: source.key }, source.key), h("p.soft", {}, `${index + 1} of ${count().toLocaleString()}`)),
+      h("div", {}, h("h2", { id: "viewer-title", title: source.key }, source.key), h("p.soft", {}, `${index + 1} of ${list.count().toLocaleString()}`)),
       h("button.plain", { type: "button", "aria-label": "Before", onclick: () => step(-1) }, "‹"),
       h("button.plain", { type: "button", "aria-label": "Next", onclick: () => step(1) }, "›"),
       h("button.plain", { type: "button", "aria-label": "Close", onclick: () => dialog.close() }, "×")),

@@ -7,21 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
-use super::extension::Extension;
-use super::presign::{LONGEST, Link};
-use super::{Shared, gallery, live};
-use crate::activity::subjects;
-use crate::iam::Effect;
-use crate::notify::{self, EventName, Occurrence, Origin};
-use crate::storage::{ObjectInfo, Search, StorageError};
+use crate::answer::{Answer, Asked, Body, Problem, blocking};
+use crate::extension::Extension;
+use crate::presign::{LONGEST, Link};
+use crate::{Shared, gallery, live};
+use minilab_local::iam::Effect;
+use minilab_local::storage::{ObjectInfo, Search, StorageError};
 
 /// How many invocations the state holds, each with its log, and how many events that were given up.
 const SHOWN: u32 = 200;
@@ -36,112 +35,36 @@ const LONGEST_KEY: usize = 1024;
 /// How many events a backfill queues in one transaction.
 const BATCH: u32 = 500;
 
-/// An error as JSON.
-pub(super) fn problem(status: StatusCode, text: &str) -> Response {
-    (status, Json(json!({ "error": text }))).into_response()
-}
-
-/// Why a handler does not give what was asked for.
-pub(super) struct Problem(StatusCode, String);
-
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        problem(self.0, &self.1)
-    }
-}
-
-impl Problem {
-    pub(super) fn bad(text: impl Into<String>) -> Self {
-        Self(StatusCode::BAD_REQUEST, text.into())
-    }
-
-    pub(super) fn unprocessable(text: impl Into<String>) -> Self {
-        Self(StatusCode::UNPROCESSABLE_ENTITY, text.into())
-    }
-
-    pub(super) fn unavailable(error: &dyn std::fmt::Display) -> Self {
-        Self(StatusCode::SERVICE_UNAVAILABLE, error.to_string())
-    }
-}
-
-impl From<StorageError> for Problem {
-    fn from(error: StorageError) -> Self {
-        let status = match error {
-            StorageError::NoSuchBucket(_) | StorageError::NoSuchKey { .. } => StatusCode::NOT_FOUND,
-            _ => StatusCode::SERVICE_UNAVAILABLE,
-        };
-        Self(status, error.to_string())
-    }
-}
-
-impl From<rusqlite::Error> for Problem {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::unavailable(&error)
-    }
-}
-
-impl From<JsonRejection> for Problem {
-    fn from(rejection: JsonRejection) -> Self {
-        Self(rejection.status(), rejection.body_text())
-    }
-}
-
-impl From<PathRejection> for Problem {
-    fn from(rejection: PathRejection) -> Self {
-        Self(rejection.status(), rejection.body_text())
-    }
-}
-
-impl From<QueryRejection> for Problem {
-    fn from(rejection: QueryRejection) -> Self {
-        Self(rejection.status(), rejection.body_text())
-    }
-}
-
-pub(super) type Answer<T> = Result<Json<T>, Problem>;
-pub(super) type Body<T> = Result<Json<T>, JsonRejection>;
-type Asked<T> = Result<Query<T>, QueryRejection>;
-
-/// Runs what blocks off the executor's threads.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| Problem::unavailable(&error))
-}
-
-pub(super) fn extension(shared: &Shared) -> Result<Arc<dyn Extension>, Problem> {
-    shared
-        .console
-        .extension
-        .clone()
-        .ok_or_else(|| Problem(StatusCode::NOT_FOUND, "this cloud runs without a recipe".to_owned()))
+pub(crate) fn extension(shared: &Shared) -> Result<Arc<dyn Extension>, Problem> {
+    shared.console.extension.clone().ok_or_else(|| Problem::missing("this cloud runs without a recipe"))
 }
 
 /// Everything that the page begins with. `at` is taken first: what happens
 /// meanwhile is in the state, in the events after `at`, or in both.
-pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+pub(crate) async fn state(State(shared): State<Arc<Shared>>) -> Answer<Value> {
     let console = &shared.console;
-    let at = console.feed.journal().position();
-    let storage = Arc::clone(&console.storage);
+    let at = console.observer.journal().position();
+    let storage = Arc::clone(console.observer.storage());
     let buckets = blocking(move || storage.buckets()).await??;
     let buckets: Vec<String> = buckets.into_iter().map(|bucket| bucket.name).collect();
     let under_way: Vec<Value> = console
-        .invoker
+        .observer
         .under_way(UNDER_WAY)
-        .await?
+        .await
+        .map_err(Problem::unavailable)?
         .into_iter()
-        .map(|one| {
+        .map(|(one, subjects)| {
             json!({
-                "request_id": one.request_id, "subjects": subjects(&one.payload), "stage": one.stage,
+                "request_id": one.request_id, "subjects": subjects, "stage": one.stage,
                 "created_ms": one.created_ms, "due_ms": one.due_ms, "attempts": one.attempts,
             })
         })
         .collect();
-    let queue = console.invoker.pending().await?;
-    let failed = console.invoker.failed_events(SHOWN).await?;
-    let mut denials = console.authority.recent_decisions();
+    let queue = console.observer.pending().await.map_err(Problem::unavailable)?;
+    let failed = console.observer.failed_events(SHOWN).await.map_err(Problem::unavailable)?;
+    let mut denials = console.observer.decisions();
     denials.retain(|entry| entry.decision.effect == Effect::Deny);
-    let mut finished = console.feed.finished();
+    let mut finished = console.observer.finished();
     finished.drain(..finished.len().saturating_sub(SHOWN as usize));
     let asked = Arc::clone(&shared);
     let invocations = blocking(move || {
@@ -149,12 +72,12 @@ pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Answer<Value> {
         finished.iter().map(shown).collect::<Vec<Value>>()
     })
     .await?;
-    let spec = console.invoker.spec();
+    let spec = console.observer.function();
     Ok(Json(json!({
         "at": at,
         "title": console.extension.as_ref().map_or_else(|| "Small cloud".to_owned(), |known| known.title()),
-        "s3_endpoint": console.presigner.endpoint,
-        "region": console.presigner.region,
+        "s3_endpoint": console.observer.s3_endpoint(),
+        "region": console.observer.region(),
         "places": console.extension.as_ref().map(|known| known.places()),
         "function": {
             "name": spec.name, "memory_mb": spec.memory_mb, "timeout_s": spec.timeout.as_secs_f64(),
@@ -169,18 +92,18 @@ pub(super) async fn state(State(shared): State<Arc<Shared>>) -> Answer<Value> {
     })))
 }
 
-pub(super) async fn queue(State(shared): State<Arc<Shared>>) -> Answer<Value> {
-    Ok(Json(json!(shared.console.invoker.pending().await?)))
+pub(crate) async fn queue(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+    Ok(Json(json!(shared.console.observer.pending().await.map_err(Problem::unavailable)?)))
 }
 
 #[derive(Deserialize)]
-pub(super) struct After {
+pub(crate) struct After {
     after: Option<String>,
 }
 
 /// The browser names the last event it saw by header when it connects again,
 /// and the page names where its state stood when it connects first.
-pub(super) async fn events(
+pub(crate) async fn events(
     State(shared): State<Arc<Shared>>,
     headers: HeaderMap,
     query: Asked<After>,
@@ -191,7 +114,7 @@ pub(super) async fn events(
 }
 
 #[derive(Deserialize)]
-pub(super) struct Decisions {
+pub(crate) struct Decisions {
     effect: Option<Wanted>,
 }
 
@@ -201,9 +124,9 @@ enum Wanted {
     Deny,
 }
 
-pub(super) async fn decisions(State(shared): State<Arc<Shared>>, query: Asked<Decisions>) -> Answer<Value> {
+pub(crate) async fn decisions(State(shared): State<Arc<Shared>>, query: Asked<Decisions>) -> Answer<Value> {
     let Query(Decisions { effect }) = query?;
-    let mut decisions = shared.console.authority.recent_decisions();
+    let mut decisions = shared.console.observer.decisions();
     let wanted = effect.map(|wanted| match wanted {
         Wanted::Allow => Effect::Allow,
         Wanted::Deny => Effect::Deny,
@@ -213,22 +136,19 @@ pub(super) async fn decisions(State(shared): State<Arc<Shared>>, query: Asked<De
     Ok(Json(json!({ "decisions": decisions })))
 }
 
-pub(super) async fn retry_failure(
+pub(crate) async fn retry_failure(
     State(shared): State<Arc<Shared>>,
     id: Result<Path<i64>, PathRejection>,
 ) -> Answer<Value> {
     let Path(id) = id?;
-    if shared.console.invoker.requeue(id).await? {
+    if shared.console.observer.requeue(id).await.map_err(Problem::unavailable)? {
         return Ok(Json(json!({ "queued": 1 })));
     }
-    Err(Problem(
-        StatusCode::NOT_FOUND,
-        format!("no failed event has the id {id}; it may have been retried already"),
-    ))
+    Err(Problem::missing(format!("no failed event has the id {id}; it may have been retried already")))
 }
 
 #[derive(Deserialize)]
-pub(super) struct PageAsked {
+pub(crate) struct PageAsked {
     #[serde(default)]
     offset: u64,
     limit: Option<u64>,
@@ -237,7 +157,7 @@ pub(super) struct PageAsked {
     holds: String,
 }
 
-pub(super) async fn pictures(State(shared): State<Arc<Shared>>, query: Asked<PageAsked>) -> Answer<Value> {
+pub(crate) async fn pictures(State(shared): State<Arc<Shared>>, query: Asked<PageAsked>) -> Answer<Value> {
     let Query(asked) = query?;
     let extension = extension(&shared)?;
     let search = Search {
@@ -252,64 +172,49 @@ pub(super) async fn pictures(State(shared): State<Arc<Shared>>, query: Asked<Pag
 }
 
 #[derive(Deserialize)]
-pub(super) struct Named {
+pub(crate) struct Named {
     key: String,
 }
 
-pub(super) async fn picture(State(shared): State<Arc<Shared>>, query: Asked<Named>) -> Answer<Value> {
+pub(crate) async fn picture(State(shared): State<Arc<Shared>>, query: Asked<Named>) -> Answer<Value> {
     let Query(Named { key }) = query?;
     let extension = extension(&shared)?;
     let picture = blocking(move || gallery::one(&shared.console, &*extension, &key)).await??;
     Ok(Json(json!(picture)))
 }
 
-/// The event of an object as it is now, as S3 would send it.
-fn event(shared: &Shared, info: &ObjectInfo, bucket: &str) -> Vec<u8> {
-    let origin = Origin {
-        principal_id: format!("AWS:{}", shared.console.authority.account()),
-        source_ip: "127.0.0.1".to_owned(),
-        ..Origin::default()
-    };
-    let now = crate::storage::now_ms();
-    let version = info.shown_version();
-    let occurrence = Occurrence {
-        name: EventName::CreatedPut,
-        bucket,
-        key: &info.key,
-        size: info.size,
-        etag: &info.etag,
-        version: version.as_deref(),
-        sequence: now.saturating_mul(1000),
-        at_ms: now,
-        origin: &origin,
-    };
-    notify::message(shared.console.storage.place(), "console", &occurrence)
-}
-
 /// Has the function look at one object anew.
-pub(super) async fn retry_picture(State(shared): State<Arc<Shared>>, body: Body<Named>) -> Answer<Value> {
+pub(crate) async fn retry_picture(State(shared): State<Arc<Shared>>, body: Body<Named>) -> Answer<Value> {
     let Json(Named { key }) = body?;
     let bucket = extension(&shared)?.places().source;
     let asked = Arc::clone(&shared);
     let payload = blocking(move || {
-        let info = asked.console.storage.object(&bucket, &key, None)?;
-        Ok::<_, StorageError>(event(&asked, &info, &bucket))
+        let info = asked.console.observer.storage().object(&bucket, &key, None)?;
+        Ok::<_, StorageError>(asked.console.observer.event(&info, &bucket))
     })
     .await??;
-    shared.console.invoker.enqueue(payload).await?;
+    shared.console.observer.enqueue(vec![payload]).await.map_err(Problem::unavailable)?;
     Ok(Json(json!({ "queued": 1 })))
 }
 
 /// Has the function look at every object anew.
-pub(super) async fn backfill(State(shared): State<Arc<Shared>>) -> Answer<Value> {
+pub(crate) async fn backfill(State(shared): State<Arc<Shared>>) -> Answer<Value> {
     let places = extension(&shared)?.places();
     let mut last: Option<ObjectInfo> = None;
     let mut queued = 0;
     loop {
         let (asked, places) = (Arc::clone(&shared), places.clone());
         let (payloads, seen) = blocking(move || {
-            let found = asked.console.storage.older(&places.source, &places.prefix, last.as_ref(), BATCH)?;
-            let events = found.iter().map(|info| event(&asked, info, &places.source)).collect::<Vec<_>>();
+            let found = asked.console.observer.storage().older(
+                &places.source,
+                &places.prefix,
+                last.as_ref(),
+                BATCH,
+            )?;
+            let events = found
+                .iter()
+                .map(|info| asked.console.observer.event(info, &places.source))
+                .collect::<Vec<_>>();
             Ok::<_, StorageError>((events, found.into_iter().last()))
         })
         .await??;
@@ -318,12 +223,12 @@ pub(super) async fn backfill(State(shared): State<Arc<Shared>>) -> Answer<Value>
         }
         last = seen;
         queued += payloads.len() as u64;
-        shared.console.invoker.enqueue_all(payloads).await?;
+        shared.console.observer.enqueue(payloads).await.map_err(Problem::unavailable)?;
     }
 }
 
 #[derive(Deserialize)]
-pub(super) struct Files {
+pub(crate) struct Files {
     files: Vec<File>,
 }
 
@@ -334,7 +239,7 @@ struct File {
 }
 
 #[derive(Serialize)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     name: String,
     key: String,
     url: String,
@@ -351,7 +256,7 @@ fn key_of(prefix: &str, name: &str) -> Option<String> {
 }
 
 /// A link to PUT each file with.
-pub(super) async fn uploads(State(shared): State<Arc<Shared>>, body: Body<Files>) -> Answer<Value> {
+pub(crate) async fn uploads(State(shared): State<Arc<Shared>>, body: Body<Files>) -> Answer<Value> {
     let Json(Files { files }) = body?;
     let places = extension(&shared)?.places();
     if files.len() > MOST_FILES {
@@ -375,7 +280,7 @@ pub(super) async fn uploads(State(shared): State<Arc<Shared>>, body: Body<Files>
 }
 
 #[derive(Deserialize)]
-pub(super) struct LinkAsked {
+pub(crate) struct LinkAsked {
     bucket: String,
     key: String,
     seconds: Option<u64>,
@@ -384,7 +289,7 @@ pub(super) struct LinkAsked {
 }
 
 /// A link to GET an object with.
-pub(super) async fn link(State(shared): State<Arc<Shared>>, query: Asked<LinkAsked>) -> Answer<Value> {
+pub(crate) async fn link(State(shared): State<Arc<Shared>>, query: Asked<LinkAsked>) -> Answer<Value> {
     let Query(asked) = query?;
     let lifetime = Duration::from_secs(asked.seconds.unwrap_or(3600));
     if lifetime.is_zero() || lifetime > LONGEST {
@@ -395,7 +300,7 @@ pub(super) async fn link(State(shared): State<Arc<Shared>>, query: Asked<LinkAsk
         )));
     }
     let (storage, bucket, key) =
-        (Arc::clone(&shared.console.storage), asked.bucket.clone(), asked.key.clone());
+        (Arc::clone(shared.console.observer.storage()), asked.bucket.clone(), asked.key.clone());
     blocking(move || storage.object(&bucket, &key, None)).await??;
     let query = if asked.download {
         vec![("response-content-disposition", "attachment".to_owned())]

@@ -10,8 +10,9 @@
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, Method};
 
-use super::presign::{hex, hmac};
-use crate::iam::Credentials;
+use crate::presign::hmac;
+use minilab_local::hex;
+use minilab_local::iam::Credentials;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -48,11 +49,6 @@ impl Guard {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
-    }
-
-    /// The console's origins: this machine's names.
-    pub(crate) fn origins(port: u16) -> [String; 3] {
-        ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("http://{name}:{port}"))
     }
 
     fn cookie_name(&self) -> String {

@@ -4,6 +4,7 @@
 //! Owns: the routes, who may use them, and the page's files. Refuses: any
 //! knowledge of what the objects are; an [`Extension`] answers that.
 
+mod answer;
 mod api;
 mod assets;
 mod extension;
@@ -13,6 +14,7 @@ mod live;
 mod presign;
 mod recipe;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -30,33 +32,77 @@ pub use extension::{
     Applied, Changes, Check, Description, Extension, Keys, Lead, Leads, ObjectResult, Places, Preview,
     PreviewPrint, RecipeText,
 };
-pub(crate) use gallery::Descriptions;
-pub(crate) use guard::Guard;
-pub(crate) use presign::Presigner;
-/// Where an [`Extension`] registers what it counts.
-pub use prometheus_client::registry::Registry;
 
-use crate::activity::Feed;
-use crate::iam::Authority;
-use crate::lambda::Invoker;
-use crate::metrics::{CONTENT_TYPE, Metrics};
-use crate::storage::Storage;
-use guard::Refusal;
+use minilab_local::iam::Credentials;
+use minilab_local::observer::{METRICS_TYPE, Observer, Page, Serving};
+
+use answer::Problem;
+use gallery::Descriptions;
+use guard::{Guard, Refusal};
+use presign::Presigner;
 
 /// Largest request body: a recipe, or the names of a thousand files.
 const MAX_BODY: usize = 2 * 1024 * 1024;
 
+/// The page, to be given to the cloud that it shows.
+#[derive(Default)]
+pub struct ConsolePage {
+    extension: Option<Arc<dyn Extension>>,
+}
+
+impl ConsolePage {
+    /// A page that knows what the objects are by `extension`, and says nothing
+    /// of pictures and recipes without one.
+    #[must_use]
+    pub fn new(extension: Option<Arc<dyn Extension>>) -> Self {
+        Self { extension }
+    }
+}
+
+impl std::fmt::Debug for ConsolePage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ConsolePage").field("extension", &self.extension.is_some()).finish()
+    }
+}
+
+impl Page for ConsolePage {
+    fn link(&self, addr: SocketAddr, root: &Credentials) -> String {
+        format!("http://{addr}/?token={}", Guard::new(root, addr.port()).token())
+    }
+
+    fn serve(self: Arc<Self>, listener: TcpListener, observer: Observer, stop: CancellationToken) -> Serving {
+        Box::pin(async move {
+            let port = match listener.local_addr() {
+                Ok(addr) => addr.port(),
+                Err(error) => {
+                    tracing::error!(%error, "the console ended");
+                    return;
+                }
+            };
+            let credentials = observer.credentials().clone();
+            let console = Console {
+                guard: Guard::new(&credentials, port),
+                presigner: Presigner {
+                    endpoint: observer.s3_endpoint().to_owned(),
+                    region: observer.region().to_owned(),
+                    credentials,
+                },
+                extension: self.extension.clone(),
+                descriptions: Descriptions::default(),
+                observer,
+            };
+            serve(listener, console, stop).await;
+        })
+    }
+}
+
 /// What the console shows.
-pub(crate) struct Console {
-    pub(crate) storage: Arc<Storage>,
-    pub(crate) authority: Arc<Authority>,
-    pub(crate) invoker: Arc<Invoker>,
-    pub(crate) feed: Feed,
-    pub(crate) presigner: Presigner,
-    pub(crate) guard: Guard,
-    pub(crate) extension: Option<Arc<dyn Extension>>,
-    pub(crate) descriptions: Descriptions,
-    pub(crate) metrics: Metrics,
+struct Console {
+    observer: Observer,
+    presigner: Presigner,
+    guard: Guard,
+    extension: Option<Arc<dyn Extension>>,
+    descriptions: Descriptions,
 }
 
 /// What a handler needs.
@@ -71,7 +117,7 @@ struct Shared {
 }
 
 /// Serves until `stop`.
-pub(crate) async fn serve(listener: TcpListener, console: Console, stop: CancellationToken) {
+async fn serve(listener: TcpListener, console: Console, stop: CancellationToken) {
     let shared = Shared {
         content_policy: content_policy(&console.presigner.endpoint),
         console,
@@ -157,7 +203,7 @@ fn refused(refusal: Refusal, port: u16) -> Response {
             "only the console's own page may ask for this; a program sends `Authorization: Bearer` with the token of the printed link".to_owned(),
         ),
     };
-    api::problem(status, &text)
+    answer::problem(status, &text)
 }
 
 #[derive(Deserialize)]
@@ -178,10 +224,11 @@ async fn page(State(shared): State<Arc<Shared>>, Query(opened): Query<Opened>) -
 }
 
 /// Numbers alone, without a key or a name, so that a scraper needs no token.
-async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, api::Problem> {
-    let Console { invoker, metrics, .. } = &shared.console;
-    let text = metrics.text(&invoker.pending().await?).map_err(|error| api::Problem::unavailable(&error))?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
+async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
+    let observer = &shared.console.observer;
+    let counts = observer.pending().await.map_err(Problem::unavailable)?;
+    let text = observer.metrics(&counts).map_err(Problem::unavailable)?;
+    Ok(([(header::CONTENT_TYPE, METRICS_TYPE)], text).into_response())
 }
 
 async fn openapi() -> Response {
