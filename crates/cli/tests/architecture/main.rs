@@ -1,4 +1,11 @@
-//! ARCHITECTURE.md's arrows, as tests: what each crate may depend on.
+//! ARCHITECTURE.md's arrows, as tests: what each crate may depend on, and each file within its crate.
+
+mod exceptions;
+mod graph;
+mod imports;
+mod items;
+mod rules;
+mod tokens;
 
 use std::collections::BTreeSet;
 use std::path::Path;
