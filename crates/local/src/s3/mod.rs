@@ -16,6 +16,7 @@ mod documents;
 mod error;
 mod exchange;
 mod fields;
+mod framing;
 mod listings;
 mod notifications;
 mod objects;
@@ -29,7 +30,9 @@ mod signing;
 mod tagging;
 mod tolerance;
 mod uploads;
+mod whole;
 
 pub(crate) use condition_keys::CONDITION_KEYS;
 pub use documents::Document;
+pub use framing::{Fault, Framing, Mode};
 pub use server::{Requests, S3Settings, serve};
