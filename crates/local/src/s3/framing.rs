@@ -179,8 +179,7 @@ impl Framing {
 fn ended(line: &[u8]) -> Result<Option<&[u8]>, ()> {
     match line {
         [head @ .., b'\r', b'\n'] => Ok(Some(head)),
-        [.., b'\n'] => Err(()),
-        [.., b'\r', _] => Err(()),
+        [.., b'\n'] | [.., b'\r', _] => Err(()),
         _ => Ok(None),
     }
 }
