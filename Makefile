@@ -136,7 +136,7 @@ soak: setup build
 FUZZ_SECONDS ?= 60
 FUZZ ?= $(CARGO) +nightly fuzz
 fuzz:
-	for target in event recipe policy s3_xml; do \
+	for target in event recipe policy s3_chunks s3_xml; do \
 	  $(FUZZ) run $$target -- -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 || exit 1; \
 	done
 	for area in jpeg png webp gif avif heic jxl tiff bmp ico qoi svg animation orientation colour; do \
