@@ -247,7 +247,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo", type=Path, default=ROOT / "examples/photos/dragonfly-12mp.jpg")
     parser.add_argument("--runs", type=int, default=9, help="rounds of each job; the median is reported (default 9)")
-    parser.add_argument("--target", type=Path, default=ROOT / "target" / "release", help="folder of examples/bench_job and bootstrap")
+    parser.add_argument("--target", type=Path, default=ROOT / "target" / "dist", help="folder of examples/bench_job and bootstrap")
     parser.add_argument("--jobs", nargs="*", choices=every, default=every)
     parser.add_argument("--peers-only", action="store_true", help="leave minilab out: checks the harness; writes no table")
     parser.add_argument("--dry", action="store_true", help="print the table and write no file")

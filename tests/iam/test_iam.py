@@ -25,9 +25,9 @@ SEED = int(os.environ.get("MINILAB_IAM_SEED", "1"))
 def cases(minilab: Path) -> list[dict]:
     """The cases with our decisions, and `theirs`."""
     # Built with the Rust tests, whatever profile minilab itself has.
-    program = minilab.parent.parent / "debug" / "examples" / "iam_cases"
+    program = minilab.parent / "examples" / "iam_cases"
     if not program.is_file():
-        pytest.fail(f"{program} does not exist: cargo build --workspace --examples")
+        pytest.fail(f"{program} does not exist: make programs")
     return judged(program)
 
 

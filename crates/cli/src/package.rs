@@ -35,7 +35,7 @@ const RECIPE: &str = "minilab.toml";
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct PackageOptions {
-    /// The function's program [default: `bootstrap` beside this program, else in target/release]
+    /// The function's program [default: target/dist/bootstrap, else `bootstrap` beside this program]
     #[arg(long, value_name = "FILE")]
     pub(crate) bootstrap: Option<PathBuf>,
 
@@ -92,7 +92,8 @@ pub(crate) fn run(args: &Args, options: &PackageOptions) -> anyhow::Result<Endin
 fn find_bootstrap() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe().context("cannot find this program's own file")?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let places = [own.with_file_name(BOOTSTRAP), target.join("release").join(BOOTSTRAP)];
+    // In a checkout the one that `make package` builds; the profile release leaves it unoptimised.
+    let places = [target.join("dist").join(BOOTSTRAP), own.with_file_name(BOOTSTRAP)];
     places.iter().find(|path| path.is_file()).cloned().with_context(|| {
         format!(
             "no program named bootstrap is at {}; build it with `make package`, or give --bootstrap FILE",

@@ -100,6 +100,13 @@ fn body_error(words: &str) -> S3Error {
         mismatch
     } else if words.contains("SignatureMismatch") {
         s3_error!(SignatureDoesNotMatch, "The signature of a chunk does not match.")
+    } else if words.contains("MalformedTrailer") {
+        let mut malformed = S3Error::with_message(
+            S3ErrorCode::Custom("MalformedTrailerError".into()),
+            "The request contained trailing data that was not well-formed or did not conform to our published schema.",
+        );
+        malformed.set_status_code(StatusCode::BAD_REQUEST);
+        malformed
     } else if words.contains("FormatError") || words.contains("TooLarge") || words.contains("TooMany") {
         s3_error!(InvalidRequest, "The chunked body is malformed.")
     } else {

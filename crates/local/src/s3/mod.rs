@@ -17,6 +17,7 @@ mod error;
 mod exchange;
 mod facts;
 mod fields;
+mod framing;
 mod limits;
 mod listings;
 mod notifications;
@@ -31,7 +32,9 @@ mod signing;
 mod tagging;
 mod tolerance;
 mod uploads;
+mod whole;
 
 pub(crate) use condition_keys::CONDITION_KEYS;
 pub use documents::Document;
+pub use framing::{Fault, Framing, Mode};
 pub use server::{Requests, S3Settings, serve};

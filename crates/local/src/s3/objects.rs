@@ -16,6 +16,7 @@ use super::fields::{
 };
 use super::listings::path_of;
 use super::service::{Caller, Service};
+use super::whole;
 use crate::iam::RequestContext;
 use crate::notify::{EventName, Origin};
 use crate::storage::{
@@ -66,7 +67,8 @@ impl Service {
         let received = self
             .receive(
                 input.body.take(),
-                input.content_length,
+                // A form's length is that of all its fields.
+                if posted { None } else { Some(whole::announced(&req.headers, input.content_length)?) },
                 vec![algorithm],
                 &claims,
                 req.trailing_headers.as_ref(),
@@ -114,12 +116,12 @@ impl Service {
     pub(super) async fn receive(
         &self,
         body: Option<d::StreamingBlob>,
-        announced: Option<i64>,
+        announced: Option<u64>,
         algorithms: Vec<Algorithm>,
         claims: &Claims,
         trailers: Option<&TrailingHeaders>,
     ) -> S3Result<Received> {
-        if announced.is_some_and(|length| length as u64 > MAX_SINGLE) {
+        if announced.is_some_and(|length| length > MAX_SINGLE) {
             return Err(translate(StorageError::TooLarge { limit: MAX_SINGLE }));
         }
         let reception = Reception { algorithms, limit: MAX_SINGLE };
@@ -128,6 +130,9 @@ impl Service {
             None => self.storage.receive(futures::stream::empty::<Result<_, BodyError>>(), reception).await,
         };
         let received = received.map_err(translate)?;
+        if let Some(announced) = announced {
+            whole::check_length(announced, received.size())?;
+        }
         claims.verify(received.digests(), trailers)?;
         Ok(received)
     }

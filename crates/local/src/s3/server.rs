@@ -11,6 +11,7 @@ use super::own_origin;
 use super::policy;
 use super::service::Service;
 use super::tolerance::Tolerance;
+use super::whole;
 use crate::counters::Counters;
 use crate::iam::Authority;
 use crate::lineage::Running;
@@ -197,6 +198,9 @@ async fn respond(
     };
     let mut request =
         request.map(|body| if is_form { impatient(body, FORM_PATIENCE) } else { Body::from(body) });
+    whole::announce_nothing(request.headers_mut());
+    let headers = request.headers().clone();
+    let mut request = request.map(|body| whole::verified(&headers, body));
     request.extensions_mut().insert(exchange.clone());
     let hashed = request
         .headers()

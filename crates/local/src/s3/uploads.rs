@@ -12,6 +12,7 @@ use super::fields::{
 use super::listings::{Spelling, common_prefixes, limit};
 use super::objects::{MAX_SINGLE, source_conditions, write_condition};
 use super::service::{Caller, Service};
+use super::whole;
 use crate::storage::{Algorithm, BodyError, CompletedPart, Coverage, NewUpload, Paging, Reception};
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -76,7 +77,7 @@ impl Service {
         let received = self
             .receive(
                 input.body.take(),
-                input.content_length,
+                Some(whole::announced(&req.headers, input.content_length)?),
                 algorithms,
                 &claims,
                 req.trailing_headers.as_ref(),
