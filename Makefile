@@ -50,7 +50,7 @@ tests:
 suites:
 	tools/together.py --jobs $(JOBS) \
 	  "worker=$(PYTEST) tests/worker --minilab $(MINILAB)" \
-	  "rust=$(CARGO) test $(CHECKED) --workspace" \
+	  "rust=$(CARGO) test $(CHECKED) --workspace --no-fail-fast" \
 	  "clients=$(PYTEST) tests/clients --minilab $(MINILAB)" \
 	  "reference=$(PYTEST) tests/reference --minilab $(MINILAB)" \
 	  "console=$(PYTEST) tests/console --minilab $(MINILAB)" \
