@@ -18,9 +18,9 @@ use minilab_handler::store::{Metadata, Object, Put};
 use minilab_handler::tag;
 use minilab_imaging::recipe::{Footprint, report_key};
 use minilab_imaging::{Limits, Recipe};
-use minilab_lambda::S3Store;
 use minilab_local::activity::Activity;
 use minilab_local::cloud::Cloud;
+use minilab_s3_store::S3Store;
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 
