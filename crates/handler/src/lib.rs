@@ -13,6 +13,7 @@ mod clock;
 pub mod contract;
 pub mod event;
 mod handle;
+mod hex;
 mod memory;
 mod outcome;
 mod reconcile;
