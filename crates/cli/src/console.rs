@@ -17,7 +17,6 @@ use minilab_console::{
 use minilab_handler::tag;
 use minilab_imaging::recipe::{Footprint, Output, Problems, reference, report_key};
 use minilab_imaging::{Limits, Recipe, Rendition};
-use minilab_lambda::metrics::Batch;
 use minilab_local::extension::Registry;
 use serde::Deserialize;
 use serde_json::json;
@@ -157,7 +156,7 @@ struct Line {
 
 impl minilab_local::extension::Extension for Console {
     fn logged(&self, line: &str) {
-        if let Some(batch) = Batch::parse(line) {
+        if let Some(batch) = minilab_lambda::metrics::parse(line) {
             self.metrics.add(&batch);
         }
     }

@@ -8,6 +8,7 @@
 
 mod arrival;
 mod backoff;
+mod batch;
 mod clock;
 #[doc(hidden)]
 pub mod contract;
@@ -25,6 +26,7 @@ pub mod verdict;
 
 pub use arrival::{Arrival, Bringer};
 pub use backoff::Patience;
+pub use batch::Batch;
 pub use clock::Clock;
 pub use handle::{ErrorKind, Handler, HandlerError, Options};
 pub use memory::{MemoryStore, Stored};
