@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use minilab_handler::event::{self, Record};
 use minilab_handler::verdict::{Failure, Verdict, decide};
-use minilab_handler::{Account, Clock as _, Handler, Options, Outcome, State};
+use minilab_handler::{Account, Clock as _, Handler, Logged, Options, Outcome};
 use minilab_imaging::{Limits, Recipe};
 use minilab_s3_store::{S3Store, SystemClock, seed, uptime};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
@@ -264,13 +264,7 @@ impl Engine {
 
     fn log(&self, account: &Account) {
         self.metrics.settled(account);
-        let Account { key, outcome, elapsed, .. } = account;
-        let Outcome { state, written, deleted, bytes_in, bytes_out, .. } = outcome;
-        let ms = elapsed.as_secs_f64() * 1e3;
-        if let State::Rejected { code, reason } = state {
-            tracing::warn!(key, code, reason, "rejected");
-        }
-        tracing::info!(key, state = state.word(), written, deleted, bytes_in, bytes_out, ms, "reconciled");
+        Logged::of(account).for_each(|line| line.brief().write());
     }
 }
 
