@@ -13,7 +13,7 @@ use minilab_handler::store::StoreError;
 use minilab_handler::verdict::{Failure, Verdict, decide};
 use minilab_handler::{Clock as _, Outcome, State};
 use minilab_imaging::{Limits, Recipe};
-use minilab_lambda::{Endpoint, Function, S3Store};
+use minilab_s3_store::{BucketHandler, Endpoint, S3Store};
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 
@@ -41,7 +41,7 @@ pub(crate) async fn connect(options: &BucketOptions) -> anyhow::Result<Arc<S3Sto
 /// for S3 alone; theirs come from the environment or the profile.
 pub(crate) async fn connect_all(options: &BucketOptions) -> anyhow::Result<(Arc<S3Store>, SdkConfig)> {
     let mut loader =
-        aws_config::defaults(BehaviorVersion::latest()).http_client(minilab_lambda::https_client());
+        aws_config::defaults(BehaviorVersion::latest()).http_client(minilab_s3_store::https_client());
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(ANSWER);
     loader = loader.timeout_config(timeouts.build());
     if let Some(profile) = &options.profile {
@@ -94,8 +94,8 @@ where
 
 /// Handlers at work on one pair of buckets, each on one picture at a time.
 pub(crate) struct Workers {
-    free: mpsc::Sender<Function>,
-    queue: Mutex<mpsc::Receiver<Function>>,
+    free: mpsc::Sender<BucketHandler>,
+    queue: Mutex<mpsc::Receiver<BucketHandler>>,
 }
 
 impl Workers {
@@ -112,7 +112,7 @@ impl Workers {
         let (free, queue) = mpsc::channel(count);
         for _ in 0..count {
             // Of that capacity, so that this does not wait.
-            let _ = free.send(minilab_lambda::handler(recipe.clone(), limits, store.clone())).await;
+            let _ = free.send(minilab_s3_store::handler(recipe.clone(), limits, store.clone())).await;
         }
         (Self { free, queue: Mutex::new(queue) }, count)
     }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use minilab_lambda::{Credentials, Endpoint, S3Access, S3Store};
 use minilab_local::cloud::{Cloud, CloudConfig, Trigger};
 use minilab_local::iam::Credentials as RootKey;
 use minilab_local::lambda::FunctionSpec;
+use minilab_s3_store::{Credentials, Endpoint, S3Access, S3Store};
 
 use crate::args::{ForeignOptions, FunctionOptions};
 use crate::config::Config;

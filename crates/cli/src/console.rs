@@ -14,12 +14,11 @@ use minilab_console::{
     Applied, Changes, Check, Description, Extension, Keys, Lead, Leads, ObjectResult, Places, Preview,
     PreviewPrint, RecipeText,
 };
-use minilab_handler::tag;
+use minilab_handler::logged::{Reconciled, Rejected};
+use minilab_handler::{Logged, tag};
 use minilab_imaging::recipe::{Footprint, Output, Problems, reference, report_key};
 use minilab_imaging::{Limits, Recipe, Rendition};
-use minilab_lambda::metrics::Batch;
 use minilab_local::extension::Registry;
-use serde::Deserialize;
 use serde_json::json;
 
 use crate::config::{self, Config};
@@ -146,18 +145,9 @@ fn is_faithful(output: &Output) -> bool {
         && !output.format.is_document()
 }
 
-/// A line of the function's log, as far as it is read here.
-#[derive(Deserialize)]
-struct Line {
-    message: String,
-    key: Option<String>,
-    state: Option<String>,
-    reason: Option<String>,
-}
-
 impl minilab_local::extension::Extension for Console {
     fn logged(&self, line: &str) {
-        if let Some(batch) = Batch::parse(line) {
+        if let Some(batch) = minilab_lambda::metrics::parse(line) {
             self.metrics.add(&batch);
         }
     }
@@ -218,14 +208,14 @@ impl Extension for Console {
     fn results(&self, log: &[String]) -> Vec<ObjectResult> {
         let mut results: Vec<ObjectResult> = Vec::new();
         let mut reason: Option<(String, Option<String>)> = None;
-        for line in log.iter().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
-            match (line.message.as_str(), line.key, line.state) {
-                ("rejected", Some(key), _) => reason = Some((key, line.reason)),
-                ("reconciled", Some(key), Some(state)) => {
+        for line in log.iter().filter_map(|line| Logged::parse(line)) {
+            match line {
+                Logged::Rejected(Rejected { key, reason: why, .. }) => reason = Some((key, why)),
+                Logged::Reconciled(Reconciled { key, state, .. }) => {
                     let reason = reason.take().filter(|(rejected, _)| *rejected == key);
                     results.push(ObjectResult { key, state, reason: reason.and_then(|(_, reason)| reason) });
                 }
-                _ => {}
+                Logged::Stored(_) => {}
             }
         }
         results

@@ -12,16 +12,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
-use minilab_handler::Store as _;
 use minilab_handler::event::{Delivery, Record};
 use minilab_handler::store::{Metadata, Object, Put};
-use minilab_handler::tag;
+use minilab_handler::{Logged, Store as _, tag};
 use minilab_imaging::recipe::{Footprint, report_key};
 use minilab_imaging::{Limits, Recipe};
-use minilab_lambda::S3Store;
 use minilab_local::activity::Activity;
 use minilab_local::cloud::Cloud;
-use serde::Deserialize;
+use minilab_s3_store::S3Store;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::args::{Args, DemoOptions};
@@ -148,14 +146,6 @@ async fn pipeline(
     Ok(pictures)
 }
 
-/// What the function's log says of a print (`handler` writes it, `lambda` as JSON).
-#[derive(Debug, Clone, Deserialize)]
-struct Stored {
-    message: String,
-    print: String,
-    ms: f64,
-}
-
 /// Listens to the function's log, and moves the bar.
 struct Watch {
     task: tokio::task::JoinHandle<HashMap<String, f64>>,
@@ -178,7 +168,7 @@ fn watch(cloud: &Cloud, bar: ProgressBar) -> Watch {
         let mut stored = HashMap::new();
         let mut note = |activity: &Activity| match activity {
             Activity::Log { line, .. } => {
-                if let Some(line) = stored_line(line) {
+                if let Some(Logged::Stored(line)) = Logged::parse(line) {
                     stored.insert(line.print, line.ms);
                 }
             }
@@ -199,11 +189,6 @@ fn watch(cloud: &Cloud, bar: ProgressBar) -> Watch {
         }
     });
     Watch { task, stop }
-}
-
-fn stored_line(line: &str) -> Option<Stored> {
-    let line: Stored = serde_json::from_str(line).ok()?;
-    (line.message == "stored").then_some(line)
 }
 
 /// Downloads the prints of one source, or finds out why there are none.

@@ -11,7 +11,7 @@ use minilab_handler::Store as _;
 use minilab_handler::store::Object;
 use minilab_imaging::Recipe;
 use minilab_imaging::recipe::{REPORT_PREFIX, report_key};
-use minilab_lambda::S3Store;
+use minilab_s3_store::S3Store;
 use serde_json::Value;
 
 use crate::Ending;
@@ -157,7 +157,7 @@ async fn retry(
     keys: &[String],
     all: bool,
 ) -> anyhow::Result<Ending> {
-    minilab_lambda::supply(&mut recipe, store).await?;
+    minilab_s3_store::supply(&mut recipe, store).await?;
     let recipe = Arc::new(recipe);
     let (workers, at_once) = Workers::start(&recipe, store, None).await;
     let mut trouble = false;

@@ -4,7 +4,7 @@
 //! Owns: the metrics' names and meanings. Refuses: keys; each value of a label
 //! is a series of its own.
 
-use minilab_lambda::metrics::Batch;
+use minilab_handler::Batch;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;

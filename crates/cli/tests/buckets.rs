@@ -14,10 +14,10 @@ use futures_util::{StreamExt as _, stream};
 use minilab_handler::Store as _;
 use minilab_handler::store::{Metadata, Put};
 use minilab_handler::tag;
-use minilab_lambda::{Credentials, Endpoint, S3Access, S3Store};
 use minilab_local::activity::Activity;
 use minilab_local::cloud::{Cloud, CloudConfig, Trigger};
 use minilab_local::lambda::FunctionSpec;
+use minilab_s3_store::{Credentials, Endpoint, S3Access, S3Store};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

@@ -9,10 +9,11 @@ use minilab_handler::store::{Cause, Metadata, Object, Put, StoreError};
 use minilab_handler::{Handler, Options, State, Store as _, ThreadRenderer};
 use minilab_imaging::Recipe;
 use minilab_imaging::recipe::Asset;
-use minilab_lambda::{Credentials, Endpoint, S3Access, S3Store, SystemClock, policy};
+use minilab_lambda::policy;
 use minilab_local::cloud::{Cloud, CloudConfig};
 use minilab_local::iam::{Policy, RequestContext};
 use minilab_local::lambda::FunctionSpec;
+use minilab_s3_store::{Credentials, Endpoint, S3Access, S3Store, SystemClock};
 use serde_json::{Value, json};
 
 /// Every way of finding prints: under the source's own key, listed because the

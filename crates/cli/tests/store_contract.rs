@@ -3,9 +3,9 @@
 
 use minilab_handler::store::Cause;
 use minilab_handler::{Store as _, contract};
-use minilab_lambda::{Credentials, Endpoint, S3Access, S3Store};
 use minilab_local::cloud::{Cloud, CloudConfig};
 use minilab_local::lambda::FunctionSpec;
+use minilab_s3_store::{Credentials, Endpoint, S3Access, S3Store};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

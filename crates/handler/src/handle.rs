@@ -4,7 +4,8 @@
 use crate::backoff::{Jitter, Patience};
 use crate::clock::Clock;
 use crate::event::{Delivery, Record};
-use crate::outcome::{Account, Outcome, State, Summary};
+use crate::logged::{Logged, milliseconds};
+use crate::outcome::{Account, Summary};
 use crate::renderer::Renderer;
 use crate::store::Store;
 use crate::verdict::{Failure, Verdict, decide};
@@ -195,7 +196,7 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
             let Account { bucket, key, outcome, elapsed } = &account;
             match failure {
                 None => {
-                    log(&account);
+                    Logged::of(&account).for_each(|line| line.write());
                     summary.add(outcome);
                 }
                 Some(failure) => {
@@ -231,36 +232,6 @@ impl<S: Store, R: Renderer, C: Clock> Handler<S, R, C> {
         }
         if failures.is_empty() { Ok(json!(summary)) } else { Err(error(&failures)) }
     }
-}
-
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e3
-}
-
-fn log(account: &Account) {
-    let Account { bucket, key, outcome, elapsed } = account;
-    let Outcome { state, rounds, written, deleted, bytes_in, bytes_out, retries, timings, .. } = outcome;
-    if let State::Rejected { code, reason } = state {
-        tracing::warn!(bucket, key, code, reason, "rejected");
-    }
-    tracing::info!(
-        bucket,
-        key,
-        state = state.word(),
-        rounds,
-        written,
-        deleted,
-        bytes_in,
-        bytes_out,
-        retries,
-        ms = milliseconds(*elapsed),
-        get_ms = milliseconds(timings.get),
-        render_ms = milliseconds(timings.render),
-        render_and_put_ms = milliseconds(timings.render_and_put),
-        tidy_ms = milliseconds(timings.tidy),
-        settle_ms = milliseconds(timings.settle),
-        "reconciled"
-    );
 }
 
 fn kind<'a>(failures: impl Iterator<Item = &'a Failure>) -> ErrorKind {

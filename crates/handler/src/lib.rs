@@ -8,11 +8,14 @@
 
 mod arrival;
 mod backoff;
+mod batch;
 mod clock;
 #[doc(hidden)]
 pub mod contract;
 pub mod event;
 mod handle;
+mod hex;
+pub mod logged;
 mod memory;
 mod outcome;
 mod reconcile;
@@ -24,8 +27,10 @@ pub mod verdict;
 
 pub use arrival::{Arrival, Bringer};
 pub use backoff::Patience;
+pub use batch::Batch;
 pub use clock::Clock;
 pub use handle::{ErrorKind, Handler, HandlerError, Options};
+pub use logged::Logged;
 pub use memory::{MemoryStore, Stored};
 pub use outcome::{Account, Outcome, State, Summary, Timings, Unfinished};
 pub use renderer::{Job, Renderer, ThreadRenderer};

@@ -1,11 +1,11 @@
 //! A [`Store`] in memory, for tests and for schedules that are explored.
 //! Refuses nothing that S3 accepts; a bucket exists once it is created.
 
+use crate::hex::hex;
 use crate::store::{Cause, Head, Metadata, Object, Operation, Page, Put, Store, StoreError};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -83,10 +83,7 @@ impl MemoryStore {
 
     fn insert(&self, bucket: &str, key: &str, put: Put) {
         let Put { bytes, content_type, cache_control, metadata } = put;
-        let etag = Sha256::digest(&bytes).iter().take(16).fold(String::with_capacity(32), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let etag = hex(&Sha256::digest(&bytes)[..16]);
         let stored = Stored { bytes, etag, content_type, cache_control, metadata };
         self.lock().objects.insert((bucket.to_owned(), key.to_owned()), stored);
     }

@@ -5,6 +5,7 @@
 use crate::arrival::Arrival;
 use crate::backoff::patiently;
 use crate::clock::Clock;
+use crate::logged::{Logged, Stored, milliseconds};
 use crate::outcome::{Account, Outcome, State, Unfinished};
 use crate::renderer::{Job, Renderer};
 use crate::report::Report;
@@ -393,17 +394,9 @@ impl<S: Store, R: Renderer, C: Clock> Run<'_, S, R, C> {
             made.bytes_out += size;
             *made.formats.entry(format.name()).or_default() += 1;
         }
-        let elapsed = handler.clock.now().saturating_sub(started);
-        tracing::info!(
-            key = self.key,
-            print = key,
-            width,
-            height,
-            frames,
-            bytes = size,
-            ms = elapsed.as_secs_f64() * 1e3,
-            "stored"
-        );
+        let ms = milliseconds(handler.clock.now().saturating_sub(started));
+        let (source, print) = (self.key.to_owned(), key.clone());
+        Logged::Stored(Stored { key: source, print, width, height, frames, bytes: size, ms }).write();
         Ok(Uploaded { output, key })
     }
 

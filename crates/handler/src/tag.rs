@@ -2,10 +2,10 @@
 //! its source and that one's bucket, the source's state and the recipe. Also the second loop guard:
 //! an object with these names is never a source.
 
+use crate::hex::hex;
 use crate::store::{Head, Metadata};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// Names the source's key, percent-encoded.
 pub const SOURCE: &str = "minilab-source";
@@ -31,10 +31,7 @@ pub fn source(key: &str) -> String {
     if encoded.len() <= LONGEST {
         return encoded;
     }
-    Sha256::digest(key.as_bytes()).iter().fold("sha256:".to_owned(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("sha256:{}", hex(&Sha256::digest(key.as_bytes())))
 }
 
 /// The metadata of everything that is made of a source.

@@ -3,19 +3,17 @@
 //! written before the answer. Translates, never decides.
 
 use crate::metrics::{self, Context};
-use crate::s3::{S3Access, S3Store};
 use crate::settings::{Settings, SettingsError};
 use crate::{Telemetry, log};
 use bytes::Bytes;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Diagnostic, LambdaEvent, LambdaInvocation, service_fn};
-use minilab_handler::store::Object;
-use minilab_handler::{Account, Clock, Handler, HandlerError, Options, Store as _, ThreadRenderer};
-use minilab_imaging::recipe::Asset;
-use minilab_imaging::{Limits, Recipe};
+use minilab_handler::{Account, Clock as _, HandlerError};
+use minilab_imaging::Recipe;
+use minilab_s3_store::{BucketHandler, S3Store, handler, supply};
 use serde_json::Value;
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use thiserror::Error;
 use tracing::Instrument;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -33,36 +31,6 @@ pub enum RunError {
     #[error("the Lambda Runtime API does not answer: {0}")]
     RuntimeApi(String),
 }
-
-/// The machine's clock. Waiting needs a tokio runtime.
-#[derive(Debug, Clone, Copy)]
-pub struct SystemClock {
-    origin: Instant,
-}
-
-impl SystemClock {
-    /// A clock that starts at zero now.
-    pub fn start() -> Self {
-        Self { origin: Instant::now() }
-    }
-}
-
-impl Clock for SystemClock {
-    fn now(&self) -> Duration {
-        self.origin.elapsed()
-    }
-
-    fn wall(&self) -> SystemTime {
-        SystemTime::now()
-    }
-
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration).await;
-    }
-}
-
-/// The handler as it runs in a function.
-pub type Function = Handler<Arc<S3Store>, ThreadRenderer, SystemClock>;
 
 /// Serves invocations until the platform ends the process. Logs JSON lines to
 /// standard output, and spans to `telemetry`. `runtime_api` is told when the
@@ -134,29 +102,8 @@ struct Tracer {
 }
 
 /// The handler that `settings` describe.
-pub fn function(settings: &Settings) -> Function {
-    let Settings { recipe, limits, credentials, region, endpoint, .. } = settings;
-    let store = Arc::new(S3Store::new(S3Access {
-        credentials: credentials.clone(),
-        region: region.clone(),
-        endpoint: endpoint.clone(),
-    }));
-    handler(recipe.clone(), *limits, store)
-}
-
-/// The handler over real buckets, wherever it runs: what a function does for
-/// an event, a command does for a key that somebody names.
-pub fn handler(recipe: Arc<Recipe>, limits: Limits, store: Arc<S3Store>) -> Function {
-    let seed = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
-        ^ u64::from(std::process::id()).rotate_left(32);
-    let options = Options { seed, ..Options::default() };
-    Handler::new(recipe, limits, store, ThreadRenderer::new(uptime), SystemClock::start(), options)
-}
-
-/// Monotonic time since the process first asked.
-fn uptime() -> Duration {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed()
+pub fn function(settings: &Settings) -> BucketHandler {
+    handler(settings.recipe.clone(), settings.limits, Arc::new(S3Store::new(settings.access())))
 }
 
 /// The settings with the pictures that the recipe keeps in the processed bucket.
@@ -164,44 +111,11 @@ async fn supplied(mut settings: Settings) -> Result<Settings, SettingsError> {
     if settings.recipe.missing_assets().is_empty() {
         return Ok(settings);
     }
-    let store = S3Store::new(S3Access {
-        credentials: settings.credentials.clone(),
-        region: settings.region.clone(),
-        endpoint: settings.endpoint.clone(),
-    });
+    let store = S3Store::new(settings.access());
     let mut recipe = Recipe::clone(&settings.recipe);
     supply(&mut recipe, &store).await?;
     settings.recipe = Arc::new(recipe);
     Ok(settings)
-}
-
-/// Loads the pictures that the recipe keeps in the processed bucket, each of at
-/// most the recipe's `limits.input_mb`.
-///
-/// # Errors
-/// All problems at once.
-pub async fn supply(recipe: &mut Recipe, store: &S3Store) -> Result<(), SettingsError> {
-    let max_bytes = recipe.limits.input_bytes;
-    let mut problems = Vec::new();
-    for asset in recipe.missing_assets() {
-        let problem = match &asset {
-            Asset::File(path) => Err(format!("the recipe's watermark {path} is not beside it")),
-            Asset::Object(key) => {
-                let bucket = recipe.processed.bucket.clone();
-                let name = format!("the recipe's watermark s3://{bucket}/{key}");
-                match store.get(&bucket, key, max_bytes).await {
-                    Ok(Some(Object::Whole { bytes, .. })) => recipe
-                        .supply(asset.clone(), bytes.to_vec())
-                        .map_err(|error| format!("{name} is no picture to use: {error}")),
-                    Ok(Some(Object::Oversize { .. })) => Err(format!("{name} is over limits.input_mb")),
-                    Ok(None) => Err(format!("{name} does not exist; upload it")),
-                    Err(error) => Err(format!("{name} cannot be read: {error}")),
-                }
-            }
-        };
-        problems.extend(problem.err());
-    }
-    if problems.is_empty() { Ok(()) } else { Err(SettingsError { problems }) }
 }
 
 async fn serve(settings: Settings, tracer: Option<Tracer>) -> Result<(), String> {
@@ -239,7 +153,7 @@ async fn serve(settings: Settings, tracer: Option<Tracer>) -> Result<(), String>
 }
 
 async fn invoke(
-    function: &Function,
+    function: &BucketHandler,
     settings: &Settings,
     event: LambdaEvent<Value>,
 ) -> Result<Value, Diagnostic> {
@@ -288,6 +202,7 @@ fn json_or_a_string(mut invocation: LambdaInvocation) -> LambdaInvocation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::UNIX_EPOCH;
 
     #[test]
     fn a_deadline_before_the_event_is_none() {

@@ -1,5 +1,5 @@
-//! The Lambda function: the Runtime API's glue, the S3 client behind the
-//! handler's [`minilab_handler::Store`], and the role that the recipe needs.
+//! The Lambda function: the Runtime API's glue and the role that the recipe
+//! needs.
 //! Owns translation in both directions; refuses to decide what a failure
 //! means, and to read the environment (its `main`s hand it over).
 
@@ -8,13 +8,11 @@ mod log;
 pub mod metrics;
 pub mod policy;
 mod remote;
-mod s3;
 mod settings;
 mod telemetry;
 
-pub use function::{Function, RunError, SystemClock, function, handler, report_init_error, run, supply};
-pub use s3::{Listed, Listing, S3Access, S3Store, https_client};
-pub use settings::{Credentials, Endpoint, Settings, SettingsError};
+pub use function::{RunError, function, report_init_error, run};
+pub use settings::{Settings, SettingsError};
 pub use telemetry::Telemetry;
 
 use std::collections::BTreeMap;

@@ -157,7 +157,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use minilab_handler::logged::Stored;
+    use minilab_handler::{Account, Logged, Outcome, State};
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
     use tracing_subscriber::layer::SubscriberExt as _;
 
     fn logged(level: Level, work: impl FnOnce()) -> Vec<Value> {
@@ -203,5 +206,23 @@ mod tests {
         });
         let [line] = lines.as_slice() else { panic!("{lines:?}") };
         assert_eq!((&line["message"], &line["requestId"]), (&"broken".into(), &"r-1".into()));
+    }
+
+    #[test]
+    fn what_is_logged_of_an_outcome_is_read_back() {
+        let state = State::Rejected { code: "malformed", reason: "broken".to_owned() };
+        let outcome = Outcome { state, rounds: 1, bytes_in: 10, retries: 2, ..Outcome::default() };
+        let (bucket, key, elapsed) = ("b".to_owned(), "ü b.jpg".to_owned(), Duration::from_micros(1500));
+        let account = Account { bucket, key, outcome, elapsed };
+        let (key, print) = (account.key.clone(), "s/ü b.webp".to_owned());
+        let stored = Stored { key, print, width: 3, height: 2, frames: 1, bytes: 9, ms: 0.25 };
+        let brief = Logged::of(&account).map(Logged::brief);
+        let told: Vec<Logged> = Logged::of(&account).chain(brief).chain([Logged::Stored(stored)]).collect();
+        let lines = logged(Level::INFO, || told.iter().for_each(Logged::write));
+        let read: Vec<_> = lines.iter().filter_map(|line| Logged::parse(&line.to_string())).collect();
+        assert_eq!(read, told);
+        let brief = &lines[3];
+        assert_eq!((&brief["message"], &brief["level"]), (&"reconciled".into(), &"INFO".into()));
+        assert!(brief.get("bucket").is_none() && brief.get("get_ms").is_none(), "{brief}");
     }
 }

@@ -8,11 +8,9 @@
 //! User Guide.
 
 use crate::log::timestamp;
-use minilab_handler::{Account, State};
-use serde::{Deserialize, Serialize};
+use minilab_handler::{Account, Batch};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Where the metrics lie unless the settings say otherwise.
 pub const NAMESPACE: &str = "minilab";
@@ -36,35 +34,6 @@ pub const METRICS: [(&str, &str, &str); 13] = [
     ("HeadTime", "Milliseconds", "of that, looking at the source again"),
 ];
 
-/// What was done for up to a hundred sources: the root of a line.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-#[expect(missing_docs, reason = "METRICS says what each counts")]
-pub struct Batch {
-    pub printed: u64,
-    pub rejected: u64,
-    pub failed: u64,
-    pub prints_written: u64,
-    pub prints_deleted: u64,
-    pub source_bytes: u64,
-    pub print_bytes: u64,
-    pub store_retries: u64,
-    pub reconcile_time: Vec<f64>,
-    pub get_time: Vec<f64>,
-    pub render_time: Vec<f64>,
-    pub put_time: Vec<f64>,
-    pub head_time: Vec<f64>,
-    /// Sources by [`Account::verdict`]; a property, no metric.
-    #[serde(rename = "verdicts")]
-    pub verdicts: BTreeMap<String, u64>,
-    /// Rejected sources by [`Account::code`]; a property.
-    #[serde(rename = "reasons")]
-    pub reasons: BTreeMap<String, u64>,
-    /// Prints stored, by format; a property.
-    #[serde(rename = "formats")]
-    pub formats: BTreeMap<String, u64>,
-}
-
 /// Whose metrics a line has.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
@@ -78,80 +47,30 @@ pub struct Context<'a> {
     pub now: SystemTime,
 }
 
-fn milliseconds(duration: Duration) -> f64 {
-    // Microseconds are enough, and short in the log.
-    (duration.as_secs_f64() * 1e6).round() / 1e3
+/// The batch in a line of the log; `None` for any other line.
+pub fn parse(line: &str) -> Option<Batch> {
+    // Most lines are none, and need not be read.
+    if !line.starts_with('{') || !line.contains("\"_aws\"") {
+        return None;
+    }
+    let value: Value = serde_json::from_str(line).ok()?;
+    if value.get("_aws")?.get("CloudWatchMetrics").is_none() || value.get(REASON).is_some() {
+        return None;
+    }
+    serde_json::from_value(value).ok()
 }
 
-impl Batch {
-    /// What these accounts add up to.
-    pub fn of<'a>(accounts: impl IntoIterator<Item = &'a Account>) -> Self {
-        let mut batch = Self::default();
-        for account in accounts {
-            batch.add(account);
-        }
-        batch
-    }
-
-    fn add(&mut self, account: &Account) {
-        let outcome = &account.outcome;
-        match outcome.state {
-            State::Printed => self.printed += 1,
-            State::Rejected { .. } => self.rejected += 1,
-            State::Unfinished { .. } => self.failed += 1,
-            State::Absent | State::Ignored { .. } => {}
-        }
-        *self.verdicts.entry(account.verdict().to_owned()).or_default() += 1;
-        if let Some(code) = account.code() {
-            *self.reasons.entry(code.to_owned()).or_default() += 1;
-        }
-        for (format, count) in &outcome.formats {
-            *self.formats.entry((*format).to_owned()).or_default() += u64::from(*count);
-        }
-        self.prints_written += u64::from(outcome.written);
-        self.prints_deleted += u64::from(outcome.deleted);
-        self.source_bytes += outcome.bytes_in;
-        self.print_bytes += outcome.bytes_out;
-        self.store_retries += u64::from(outcome.retries);
-        self.reconcile_time.push(milliseconds(account.elapsed));
-        for (stage, duration) in outcome.timings.stages() {
-            let times = match stage {
-                "get" => &mut self.get_time,
-                "render" => &mut self.render_time,
-                "put" => &mut self.put_time,
-                "head" => &mut self.head_time,
-                _ => continue,
-            };
-            times.push(milliseconds(duration));
-        }
-    }
-
-    /// The batch in a line of the log; `None` for any other line.
-    pub fn parse(line: &str) -> Option<Self> {
-        // Most lines are none, and need not be read.
-        if !line.starts_with('{') || !line.contains("\"_aws\"") {
-            return None;
-        }
-        let value: Value = serde_json::from_str(line).ok()?;
-        if value.get("_aws")?.get("CloudWatchMetrics").is_none() || value.get(REASON).is_some() {
-            return None;
-        }
-        serde_json::from_value(value).ok()
-    }
-
-    /// The batch as a line, and a line for each reason of a rejection: what a
-    /// dimension is called has one value in a line.
-    fn lines(&self, context: Context<'_>) -> Vec<String> {
-        let metrics = METRICS.map(|(name, unit, _)| json!({ "Name": name, "Unit": unit }));
-        let mut lines = vec![line(context, &json!(metrics), None, json!(self))];
-        let rejected = json!([{ "Name": "Rejected", "Unit": "Count" }]);
-        lines.extend(self.reasons.iter().map(|(reason, count)| {
-            line(context, &rejected, Some(REASON), json!({ REASON: reason, "Rejected": count }))
-        }));
-        lines
-    }
+/// The batch as a line, and a line for each reason of a rejection: what a
+/// dimension is called has one value in a line.
+fn lines_of(batch: &Batch, context: Context<'_>) -> Vec<String> {
+    let metrics = METRICS.map(|(name, unit, _)| json!({ "Name": name, "Unit": unit }));
+    let mut lines = vec![line(context, &json!(metrics), None, json!(batch))];
+    let rejected = json!([{ "Name": "Rejected", "Unit": "Count" }]);
+    lines.extend(batch.reasons.iter().map(|(reason, count)| {
+        line(context, &rejected, Some(REASON), json!({ REASON: reason, "Rejected": count }))
+    }));
+    lines
 }
-
 /// The dimension of rejections.
 const REASON: &str = "Reason";
 
@@ -179,13 +98,15 @@ fn line(context: Context<'_>, metrics: &Value, dimension: Option<&str>, root: Va
 
 /// The lines for one invocation: one, or as many as its values need.
 pub fn lines(accounts: &[Account], context: Context<'_>) -> Vec<String> {
-    accounts.chunks(MOST_VALUES).flat_map(|accounts| Batch::of(accounts).lines(context)).collect()
+    accounts.chunks(MOST_VALUES).flat_map(|accounts| lines_of(&Batch::of(accounts), context)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use minilab_handler::{Outcome, Timings, Unfinished};
+    use minilab_handler::{Outcome, State, Timings, Unfinished};
+    use std::collections::BTreeMap;
+    use std::time::Duration;
 
     fn account(state: State, millis: u64) -> Account {
         let ms = Duration::from_millis;
@@ -285,11 +206,10 @@ mod tests {
     #[test]
     fn a_line_is_read_back_once() {
         let accounts = [account(State::Printed, 10), rejected("not-an-image")];
-        let read: Vec<Batch> =
-            lines(&accounts, context()).iter().filter_map(|line| Batch::parse(line)).collect();
+        let read: Vec<Batch> = lines(&accounts, context()).iter().filter_map(|line| parse(line)).collect();
         assert_eq!(read, [Batch::of(&accounts)]);
         for other in ["", "START RequestId: x", "{\"message\":\"\\\"_aws\\\"\"}", "{\"_aws\":{}}"] {
-            assert_eq!(Batch::parse(other), None, "{other}");
+            assert_eq!(parse(other), None, "{other}");
         }
     }
 }

@@ -1,10 +1,9 @@
 //! A recipe, and its pictures, in a bucket: read once, before the first event.
 //! Owns `s3://bucket/key`; refuses what is too large to be either.
 
-use crate::s3::{S3Access, S3Store};
-use crate::settings::{Credentials, Endpoint};
 use minilab_handler::Store as _;
 use minilab_handler::store::Object;
+use minilab_s3_store::{Credentials, Endpoint, S3Access, S3Store};
 use std::collections::BTreeMap;
 use std::io;
 

@@ -5,8 +5,8 @@
 use crate::metrics;
 use minilab_imaging::recipe::Asset;
 use minilab_imaging::{Limits, Recipe};
+use minilab_s3_store::{Credentials, Endpoint, S3Access, SupplyError};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use thiserror::Error;
 use tracing::Level;
@@ -33,53 +33,18 @@ pub struct Settings {
     pub metrics: Option<String>,
 }
 
-/// An access key. Its secrets never show in `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// Access key id.
-    pub access_key_id: String,
-    /// Secret access key.
-    pub secret_access_key: String,
-    /// Session token of temporary credentials, as every Lambda role's are.
-    pub session_token: Option<String>,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
-    }
-}
-
-/// The URL of an S3 server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint(String);
-
-impl Endpoint {
-    /// Takes `http://…` and `https://…`; the error says what is wrong.
-    pub fn parse(url: &str) -> Result<Self, String> {
-        let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
-        match host {
-            Some(host) if !host.is_empty() && !host.starts_with('/') => Ok(Self(url.to_owned())),
-            _ => Err(format!("{url:?} is not an endpoint; write it as http://host:port or https://host")),
-        }
-    }
-
-    /// The URL.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    pub(crate) fn is_plain_http(&self) -> bool {
-        self.0.starts_with("http://")
-    }
-}
-
 /// The function cannot start. Lists every problem, one a line.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{}", .problems.join("\n"))]
 pub struct SettingsError {
     /// Each names the variable, its value where it is not secret, and the remedy.
     pub problems: Vec<String>,
+}
+
+impl From<SupplyError> for SettingsError {
+    fn from(SupplyError { problems }: SupplyError) -> Self {
+        Self { problems }
+    }
 }
 
 /// Where the recipe comes from when no variable gives it.
@@ -89,6 +54,15 @@ const RECIPE_FILE: &str = "minilab.toml";
 const OWN_MEMORY: u64 = 48 << 20;
 
 impl Settings {
+    /// How to reach the buckets.
+    pub(crate) fn access(&self) -> S3Access {
+        S3Access {
+            credentials: self.credentials.clone(),
+            region: self.region.clone(),
+            endpoint: self.endpoint.clone(),
+        }
+    }
+
     /// Reads settings from the environment's variables. `read` reads the file
     /// at a path; `Ok(None)` when there is none.
     ///

@@ -1,7 +1,7 @@
 //! Events as S3 would have sent them for sources that are due. Owns their
 //! shape; the function looks at the source itself.
 
-use minilab_lambda::Listed;
+use minilab_s3_store::Listed;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use minilab_handler::store::{Head, StoreError};
 use minilab_handler::tag;
 use minilab_imaging::Recipe;
 use minilab_imaging::recipe::{Footprint, Output, report_key};
-use minilab_lambda::{Listed, S3Store};
+use minilab_s3_store::{Listed, S3Store};
 
 use crate::buckets::patiently;
 

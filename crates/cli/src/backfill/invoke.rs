@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSett
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::{AggregatedBytes, ByteStream};
 use aws_types::service_config::ServiceConfigKey;
-use minilab_lambda::Listed;
+use minilab_s3_store::Listed;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::event::event;

@@ -24,7 +24,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use minilab_handler::store::StoreError;
 use minilab_handler::verdict::Failure;
 use minilab_imaging::Recipe;
-use minilab_lambda::{Listed, S3Store};
+use minilab_s3_store::{Listed, S3Store};
 use serde::Serialize;
 
 use crate::Ending;
@@ -111,7 +111,7 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
             Via::Here => None,
             Via::Lambda => Some(Function::new(&services, &options.function)?),
         };
-        minilab_lambda::supply(&mut recipe, &store).await?;
+        minilab_s3_store::supply(&mut recipe, &store).await?;
         let (workers, count) = Workers::start(&Arc::new(recipe.clone()), &store, options.concurrency).await;
         let run = Run {
             args,

@@ -4,7 +4,7 @@
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::DisplayErrorContext;
-use minilab_lambda::Listed;
+use minilab_s3_store::Listed;
 
 use super::event::event;
 use crate::buckets::Done;

@@ -4,15 +4,15 @@
 //! handler's verdict.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use minilab_handler::event::{self, Record};
 use minilab_handler::verdict::{Failure, Verdict, decide};
-use minilab_handler::{Account, Clock as _, Handler, Options, Outcome, State};
+use minilab_handler::{Account, Clock as _, Handler, Logged, Options, Outcome};
 use minilab_imaging::{Limits, Recipe};
-use minilab_lambda::{S3Store, SystemClock};
+use minilab_s3_store::{S3Store, SystemClock, seed, uptime};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -69,12 +69,6 @@ pub(super) struct Engine {
     in_a_row: AtomicU32,
 }
 
-/// Monotonic time since the process first asked.
-fn uptime() -> Duration {
-    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    START.elapsed()
-}
-
 /// The pause after the `tried`-th try (1 is the first), at most `longest`:
 /// doubled each time, and spread out so that what failed together does not
 /// come again together.
@@ -110,11 +104,7 @@ impl Engine {
         let (free, benches) = mpsc::channel(at_once);
         for number in 0..at_once {
             let renderer = Arc::new(Frugal::new(uptime, budget.clone()));
-            let seed = SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .map_or(0, |since| since.as_nanos() as u64)
-                ^ u64::from(std::process::id()).rotate_left(32)
-                ^ (number as u64).rotate_left(48);
+            let seed = seed() ^ (number as u64).rotate_left(48);
             let options = Options { seed, ..Options::default() };
             let handler = Handler::new(
                 Arc::clone(&recipe),
@@ -274,13 +264,7 @@ impl Engine {
 
     fn log(&self, account: &Account) {
         self.metrics.settled(account);
-        let Account { key, outcome, elapsed, .. } = account;
-        let Outcome { state, written, deleted, bytes_in, bytes_out, .. } = outcome;
-        let ms = elapsed.as_secs_f64() * 1e3;
-        if let State::Rejected { code, reason } = state {
-            tracing::warn!(key, code, reason, "rejected");
-        }
-        tracing::info!(key, state = state.word(), written, deleted, bytes_in, bytes_out, ms, "reconciled");
+        Logged::of(account).for_each(|line| line.brief().write());
     }
 }
 

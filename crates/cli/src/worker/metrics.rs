@@ -4,8 +4,7 @@
 
 use std::sync::Arc;
 
-use minilab_handler::Account;
-use minilab_lambda::metrics::Batch;
+use minilab_handler::{Account, Batch};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

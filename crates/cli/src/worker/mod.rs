@@ -26,7 +26,7 @@ use aws_config::SdkConfig;
 use minilab_handler::Store as _;
 use minilab_handler::verdict::{Failure, Verdict, decide};
 use minilab_imaging::Recipe;
-use minilab_lambda::S3Store;
+use minilab_s3_store::S3Store;
 use serde_json::{Value, json};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -86,7 +86,7 @@ async fn serve(
         looked = look(&recipe, &store) => looked?,
         () = signals.next() => return Ok(Ending::Done),
     }
-    minilab_lambda::supply(&mut recipe, &store).await?;
+    minilab_s3_store::supply(&mut recipe, &store).await?;
     let memory = options.memory.map_or_else(budget::of_this_machine, |mebibytes| u64::from(mebibytes) << 20);
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::start(Arc::new(recipe), store, metrics, memory, options.concurrency).await;

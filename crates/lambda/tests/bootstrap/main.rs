@@ -2,7 +2,6 @@
 //! S3 behind it, both a few lines of HTTP.
 
 mod http;
-mod s3_answers;
 
 use http::{Request, response, serve};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! The [`Store`] over S3's HTTP API. Owns the client's settings and the
 //! translation of S3's error codes into causes; decides nothing.
 
-use crate::settings::{Credentials, Endpoint};
+use crate::access::{Endpoint, S3Access};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{
     BehaviorVersion, IdentityCache, Region, RequestChecksumCalculation, ResponseChecksumValidation,
@@ -18,17 +18,6 @@ use minilab_handler::store::{Body, Cause, Head, Metadata, Object, Opened, Operat
 use std::collections::HashMap;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
-
-/// How to reach an S3.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct S3Access {
-    /// Who asks.
-    pub credentials: Credentials,
-    /// The bucket's region.
-    pub region: String,
-    /// Another server than AWS's own; addressed in path style.
-    pub endpoint: Option<Endpoint>,
-}
 
 /// A [`Store`] over S3, or over anything that speaks its protocol.
 ///

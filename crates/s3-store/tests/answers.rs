@@ -1,10 +1,14 @@
 //! What the store makes of answers that no S3 gives: those of whatever stands
 //! before it.
 
-use super::http::{Request, Response, response, serve};
+#[expect(dead_code, reason = "the tests of the bootstrap look at whole requests, these at the method alone")]
+#[path = "../../lambda/tests/bootstrap/http.rs"]
+mod http;
+
+use http::{Request, Response, response, serve};
 use minilab_handler::Store;
 use minilab_handler::store::{Cause, StoreError};
-use minilab_lambda::{Credentials, Endpoint, S3Access, S3Store};
+use minilab_s3_store::{Credentials, Endpoint, S3Access, S3Store};
 
 fn store(answer: impl Fn(Request) -> Option<Response> + Send + Sync + 'static) -> S3Store {
     let credentials = Credentials {
