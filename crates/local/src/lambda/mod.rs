@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod pool;
 mod process;
+mod registered;
 mod runtime_api;
 mod spec;
 mod variables;
