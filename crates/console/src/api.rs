@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::answer::{Answer, Asked, Body, Problem, blocking};
-use crate::extension::Extension;
 use crate::presign::{LONGEST, Link};
-use crate::{Shared, gallery, live};
+use crate::shared::{Shared, extension};
+use crate::{gallery, live};
 use minilab_local::iam::Effect;
 use minilab_local::storage::{ObjectInfo, Search, StorageError};
 
@@ -34,10 +34,6 @@ const UPLOAD: Duration = Duration::from_hours(6);
 const LONGEST_KEY: usize = 1024;
 /// How many events a backfill queues in one transaction.
 const BATCH: u32 = 500;
-
-pub(crate) fn extension(shared: &Shared) -> Result<Arc<dyn Extension>, Problem> {
-    shared.console.extension.clone().ok_or_else(|| Problem::missing("this cloud runs without a recipe"))
-}
 
 /// Everything that the page begins with. `at` is taken first: what happens
 /// meanwhile is in the state, in the events after `at`, or in both.

@@ -3,16 +3,14 @@
 //! Owns: finding derived objects by their leads and their marks, and links to
 //! them. Refuses: guessing; an object without the mark is not shown as derived.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::Console;
 use crate::extension::{Description, Extension, Keys, Lead, Leads, ObjectResult};
 use crate::presign::Link;
+use crate::shared::Console;
 use minilab_local::lambda::InvocationRecord;
 use minilab_local::storage::{ObjectInfo, Paging, Search, StorageError};
 
@@ -24,38 +22,6 @@ const REPORT: u64 = 1024 * 1024;
 const LIFETIME: Duration = Duration::from_hours(12);
 /// How many derived objects are shown of one lead.
 const LISTED: usize = 50;
-
-/// Descriptions by bucket, key and `ETag`, so that a page does not read every
-/// object again.
-#[derive(Default)]
-pub(crate) struct Descriptions(Mutex<HashMap<(String, String, String), Option<Description>>>);
-
-impl Descriptions {
-    const MOST: usize = 100_000;
-
-    fn get(
-        &self,
-        bucket: &str,
-        info: &ObjectInfo,
-        make: impl FnOnce() -> Option<Description>,
-    ) -> Option<Description> {
-        let name = (bucket.to_owned(), info.key.clone(), info.etag.clone());
-        if let Some(known) = self.lock().get(&name) {
-            return known.clone();
-        }
-        let made = make();
-        let mut known = self.lock();
-        if known.len() >= Self::MOST {
-            known.clear();
-        }
-        known.insert(name, made.clone());
-        made
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String, String), Option<Description>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// A page of the gallery.
 #[derive(Serialize)]

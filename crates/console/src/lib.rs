@@ -7,12 +7,14 @@
 mod answer;
 mod api;
 mod assets;
+mod descriptions;
 mod extension;
 mod gallery;
 mod guard;
 mod live;
 mod presign;
 mod recipe;
+mod shared;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,9 +39,10 @@ use minilab_local::iam::Credentials;
 use minilab_local::observer::{METRICS_TYPE, Observer, Page, Serving};
 
 use answer::Problem;
-use gallery::Descriptions;
+use descriptions::Descriptions;
 use guard::{Guard, Refusal};
 use presign::Presigner;
+use shared::{Console, Shared};
 
 /// Largest request body: a recipe, or the names of a thousand files.
 const MAX_BODY: usize = 2 * 1024 * 1024;
@@ -94,26 +97,6 @@ impl Page for ConsolePage {
             serve(listener, console, stop).await;
         })
     }
-}
-
-/// What the console shows.
-struct Console {
-    observer: Observer,
-    presigner: Presigner,
-    guard: Guard,
-    extension: Option<Arc<dyn Extension>>,
-    descriptions: Descriptions,
-}
-
-/// What a handler needs.
-struct Shared {
-    console: Console,
-    stop: CancellationToken,
-    /// Previews take the memory of a whole picture: one at a time.
-    previewing: Arc<Semaphore>,
-    /// One recipe is saved at a time.
-    saving: Arc<Semaphore>,
-    content_policy: HeaderValue,
 }
 
 /// Serves until `stop`.

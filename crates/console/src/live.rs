@@ -16,7 +16,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::blocking;
-use crate::{Console, Shared, gallery};
+use crate::gallery;
+use crate::shared::{Console, Shared};
 use minilab_local::activity::{Activity, Journal};
 use minilab_local::lambda::InvocationRecord;
 

@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::Shared;
 use crate::answer::{Answer, Body, Problem, blocking};
-use crate::api::extension;
+use crate::shared::{Shared, extension};
 use minilab_local::storage::{Search, StorageError};
 
 /// The largest object that is tried.

@@ -7,36 +7,19 @@ mod finish;
 mod flow;
 mod pixels;
 mod planar;
+mod rendition;
 mod srcset;
+
+pub use rendition::Rendition;
 
 use crate::plan::{Plan, Route};
 use crate::recipe::Recipe;
 use crate::{Error, Limits};
 use counter::Counter;
 use minilab_pixels::arriving::{Arriving, beginning};
-use minilab_pixels::format::Format;
 use minilab_pixels::jpeg;
 use minilab_pixels::parallel::guarded;
 use minilab_pixels::source::{Header, Source};
-
-/// One print, encoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rendition {
-    /// Index into [`Recipe::outputs`].
-    pub output: usize,
-    /// The object key in the processed bucket.
-    pub key: String,
-    /// The format of `bytes`.
-    pub format: Format,
-    /// Width in pixels; of a document, the source picture's.
-    pub width: u32,
-    /// Height in pixels; of a document, the source picture's.
-    pub height: u32,
-    /// Number of frames; 1 for a still.
-    pub frames: u32,
-    /// The encoded file.
-    pub bytes: Vec<u8>,
-}
 
 /// What a finished [`render`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

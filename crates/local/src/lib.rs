@@ -18,6 +18,7 @@ mod metrics;
 pub mod notify;
 pub mod observer;
 pub mod queue;
+mod record;
 pub mod s3;
 pub mod storage;
 

@@ -1,10 +1,14 @@
+//! Codecs, colour, resampling and operations on pixels: bytes and numbers in,
+//! bytes out.
+//!
+//! Owns all that; refuses files, network, clock, environment and recipes. The same
+//! arguments give the same bytes.
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # How it is divided
 //!
-//! Owns codecs, colour, resampling and operations on pixels: bytes and numbers in,
-//! bytes out. Refuses files, network, clock, environment and recipes; the same
-//! arguments give the same bytes. The functions and types of this page are all
+//! The functions and types of this page are all
 //! that most programs need. The modules below are the parts that they are made
 //! of, for programs that decide more: [`source`] reads headers,
 //! [`mod@decode`] gives pixels, [`planes`] and [`jpeg`] keep JPEG in luma and

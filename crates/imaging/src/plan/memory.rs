@@ -1,7 +1,7 @@
 //! The prediction of memory: an upper bound of what a job takes, from its plan.
 
+use super::job::{Plan, PrintPlan, Route};
 use super::placement::Placement;
-use super::{Plan, PrintPlan, Route};
 use crate::recipe::{Metadata, Quality, Recipe};
 use minilab_pixels::colour::ColourSpace;
 use minilab_pixels::decode;

@@ -1,10 +1,9 @@
 //! The recipe digest: which recipe made a print.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest as _, Sha256};
 
 use super::Recipe;
+use super::hex::written;
 
 /// Raised whenever the same recipe and picture begin to give other bytes, so
 /// that prints of the older engine count as made by an older recipe.
@@ -25,23 +24,10 @@ impl Recipe {
         for supplied in self.assets.values() {
             hasher.update(Sha256::digest(&supplied.bytes));
         }
-        let mut digest = render(&hasher.finalize());
+        let mut digest = written(&hasher.finalize());
         digest.truncate(32);
         digest
     }
-}
-
-/// Lower-case hexadecimal SHA-256 of `bytes`.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    render(&Sha256::digest(bytes))
-}
-
-fn render(digest: &[u8]) -> String {
-    digest.iter().fold(String::with_capacity(2 * digest.len()), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 mod digest;
 mod draft;
+mod footprint;
+mod hex;
 mod key;
 mod operations;
 mod output;
@@ -19,7 +21,8 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use key::{Footprint, KeyError, KeyTemplate, LONGEST_KEY, PrintName, REPORT_PREFIX, Rest, report_key};
+pub use footprint::{Footprint, Rest};
+pub use key::{KeyError, KeyTemplate, LONGEST_KEY, PrintName, REPORT_PREFIX, report_key};
 pub use output::{
     Asset, Background, Colour, Fit, Flip, FormatChoice, Length, Metadata, Output, Pixelate, Position, Region,
     Resize, Sharpen, Trim, Watermark,
@@ -87,6 +90,33 @@ impl Recipe {
     /// Never: a test parses it.
     pub fn built_in() -> Self {
         Self::parse(BUILT_IN).expect("the built-in recipe is valid")
+    }
+
+    /// The outputs that a picture of `format` at `key` gets, with their
+    /// indices in [`Recipe::outputs`].
+    pub fn outputs_for<'a>(
+        &'a self,
+        key: &str,
+        format: Format,
+    ) -> impl Iterator<Item = (usize, &'a Output)> + use<'a> {
+        let rule = self.rules.iter().position(|rule| rule.takes(key, format));
+        self.outputs.iter().enumerate().filter(move |(_, output)| output.rule == rule)
+    }
+
+    /// The outputs that a source at `key` may get, whatever is in it.
+    pub fn outputs_of_key<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Output> + use<'a> {
+        let mut open = true;
+        let reachable: Vec<bool> = self
+            .rules
+            .iter()
+            .map(|rule| {
+                let takes = open && rule.takes_key(key);
+                // Nothing passes a rule that takes every format.
+                open &= !(takes && rule.formats.is_empty());
+                takes
+            })
+            .collect();
+        self.outputs.iter().filter(move |output| output.rule.map_or(open, |rule| reachable[rule]))
     }
 
     /// The pictures that outputs need.

@@ -10,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::draft::Draft;
-use super::key::Footprint;
+use super::footprint::Footprint;
 use super::problem::Problems;
 use super::reader::{Reader, Section};
 use super::reference::names;

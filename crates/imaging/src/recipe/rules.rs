@@ -1,6 +1,6 @@
 //! Rules: which pictures get other prints. Owns the matching; refuses nothing.
 
-use super::{Format, Output, Recipe};
+use super::Format;
 use serde::Serialize;
 
 /// Pictures that get their own outputs instead of those of `[[output]]`. Of
@@ -17,47 +17,19 @@ pub struct Rule {
 }
 
 impl Rule {
-    fn takes_key(&self, key: &str) -> bool {
+    pub(super) fn takes_key(&self, key: &str) -> bool {
         self.globs.is_empty() || self.globs.iter().any(|glob| fast_glob::glob_match(glob, key))
     }
 
-    fn takes(&self, key: &str, format: Format) -> bool {
+    pub(super) fn takes(&self, key: &str, format: Format) -> bool {
         self.takes_key(key) && (self.formats.is_empty() || self.formats.contains(&format))
-    }
-}
-
-impl Recipe {
-    /// The outputs that a picture of `format` at `key` gets, with their
-    /// indices in [`Recipe::outputs`].
-    pub fn outputs_for<'a>(
-        &'a self,
-        key: &str,
-        format: Format,
-    ) -> impl Iterator<Item = (usize, &'a Output)> + use<'a> {
-        let rule = self.rules.iter().position(|rule| rule.takes(key, format));
-        self.outputs.iter().enumerate().filter(move |(_, output)| output.rule == rule)
-    }
-
-    /// The outputs that a source at `key` may get, whatever is in it.
-    pub fn outputs_of_key<'a>(&'a self, key: &str) -> impl Iterator<Item = &'a Output> + use<'a> {
-        let mut open = true;
-        let reachable: Vec<bool> = self
-            .rules
-            .iter()
-            .map(|rule| {
-                let takes = open && rule.takes_key(key);
-                // Nothing passes a rule that takes every format.
-                open &= !(takes && rule.formats.is_empty());
-                takes
-            })
-            .collect();
-        self.outputs.iter().filter(move |output| output.rule.map_or(open, |rule| reachable[rule]))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Recipe;
 
     const RECIPE: &str = r#"
         [[output]]

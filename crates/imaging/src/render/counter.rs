@@ -1,7 +1,7 @@
 //! The counter of the lab: what every route needs to know of the job, and where
 //! finished prints are handed over.
 
-use super::Rendition;
+use super::rendition::Rendition;
 use crate::plan::{Plan, PrintPlan};
 use crate::recipe::{Asset, Metadata, Recipe};
 use crate::{Error, Limits};

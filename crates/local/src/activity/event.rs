@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::iam::LoggedDecision;
-use crate::lambda::InvocationRecord;
+use crate::record::InvocationRecord;
 
 /// One thing that happened.
 #[derive(Debug, Clone, Serialize)]

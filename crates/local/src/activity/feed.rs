@@ -15,7 +15,7 @@ use super::event::Activity;
 use super::history::{History, REMEMBERED};
 use super::journal::Journal;
 use crate::extension::Extension;
-use crate::lambda::InvocationRecord;
+use crate::record::InvocationRecord;
 
 /// How many bytes of log the remembered attempts may have together; above it the oldest go.
 const REMEMBERED_BYTES: usize = 64 * 1024 * 1024;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::lambda::InvocationRecord;
+use crate::record::InvocationRecord;
 
 /// How many finished invocations are remembered.
 pub(super) const REMEMBERED: usize = 1000;

@@ -131,7 +131,7 @@ impl Environment {
             .map_err(|error| format!("no port for the runtime api on 127.0.0.1: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let api = Api::new(&spec.name, spec.extensions.iter().map(|path| extension::name(path)).collect());
-        let router = Arc::clone(&api).router();
+        let router = Arc::clone(&api).router(extension::routes());
         let server = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, router).await {
                 tracing::warn!(%error, "the runtime api ended");

@@ -1,26 +1,26 @@
 //! The Extensions API of one environment: register, and wait for events.
 //!
-//! Owns: who registered for what, and each one's events. Refuses: holding up
+//! Owns: the requests, and starting external extensions. Refuses: holding up
 //! the function; an invocation is over when the runtime has answered, whether
 //! or not an extension has come back for its next event.
 //!
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html>.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use std::path::Path;
 use std::process::Stdio;
 
 use axum::Json;
+use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use rustix::process::Pid;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::process::Command;
-use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -31,68 +31,6 @@ use super::runtime_api::{Api, refused};
 
 static IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-identifier");
 static EVENT_IDENTIFIER: HeaderName = HeaderName::from_static("lambda-extension-event-identifier");
-
-/// More undelivered events than this and the oldest is dropped: an extension
-/// that never comes back must not hold memory.
-const MOST_EVENTS: usize = 1000;
-
-#[derive(Default)]
-struct Extension {
-    name: String,
-    wants: Vec<String>,
-    events: VecDeque<Value>,
-    arrived: Arc<Notify>,
-    /// It came for its first event.
-    ready: bool,
-}
-
-/// The extensions of one environment.
-pub(super) struct Extensions {
-    registered: Mutex<HashMap<String, Extension>>,
-    ready: watch::Sender<usize>,
-}
-
-impl Default for Extensions {
-    fn default() -> Self {
-        Self { registered: Mutex::default(), ready: watch::Sender::new(0) }
-    }
-}
-
-impl Extensions {
-    /// Whether any registered; such an environment is asked to stop before it
-    /// is killed.
-    pub(super) fn any(&self) -> bool {
-        !self.registered.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-
-    /// How many have come for an event, now and from now on.
-    pub(super) fn ready(&self) -> watch::Receiver<usize> {
-        self.ready.subscribe()
-    }
-
-    /// Hands `event` to every extension that registered for `kind`.
-    pub(super) fn send(&self, kind: &str, event: &Value) {
-        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-        for extension in registered.values_mut().filter(|one| one.wants.iter().any(|want| want == kind)) {
-            if extension.events.len() == MOST_EVENTS {
-                extension.events.pop_front();
-            }
-            extension.events.push_back(event.clone());
-            extension.arrived.notify_one();
-        }
-    }
-
-    /// The next event of `id`: at once, or what to wait for; `None` when it
-    /// never registered.
-    fn next(&self, id: &str) -> Option<Result<Value, Arc<Notify>>> {
-        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-        let extension = registered.get_mut(id)?;
-        if !std::mem::replace(&mut extension.ready, true) {
-            self.ready.send_modify(|count| *count += 1);
-        }
-        Some(extension.events.pop_front().ok_or_else(|| Arc::clone(&extension.arrived)))
-    }
-}
 
 /// Starts the external extensions in the runtime's process group: they count
 /// towards its memory and end with it. Returns a watcher for each.
@@ -132,6 +70,15 @@ pub(super) fn launch(
     Ok(watchers)
 }
 
+/// The requests of extensions.
+pub(super) fn routes() -> Router<Arc<Api>> {
+    Router::new()
+        .route("/2020-01-01/extension/register", post(register))
+        .route("/2020-01-01/extension/event/next", get(next))
+        .route("/2020-01-01/extension/init/error", post(error))
+        .route("/2020-01-01/extension/exit/error", post(error))
+}
+
 #[derive(Deserialize, Default)]
 struct Registration {
     #[serde(default)]
@@ -148,11 +95,7 @@ fn forbidden(error_type: &str, message: &str) -> Response {
 }
 
 /// `POST /2020-01-01/extension/register`
-pub(super) async fn register(
-    State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-    body: axum::body::Bytes,
-) -> Response {
+async fn register(State(api): State<Arc<Api>>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
     let name = headers.get("lambda-extension-name").and_then(|value| value.to_str().ok()).unwrap_or_default();
     if name.is_empty() {
         return forbidden("Extension.InvalidExtensionName", "the header Lambda-Extension-Name is missing");
@@ -179,14 +122,9 @@ pub(super) async fn register(
         }
     }
     let id = Uuid::new_v4().to_string();
-    let extension = Extension { name: name.to_owned(), wants: registration.events, ..Extension::default() };
-    {
-        let mut registered = api.extensions.registered.lock().unwrap_or_else(PoisonError::into_inner);
-        if registered.values().any(|one| one.name == name) {
-            let message = format!("an extension named {name:?} has registered already");
-            return forbidden("Extension.InvalidExtensionState", &message);
-        }
-        registered.insert(id.clone(), extension);
+    if !api.extensions.add(&id, name, registration.events) {
+        let message = format!("an extension named {name:?} has registered already");
+        return forbidden("Extension.InvalidExtensionState", &message);
     }
     let answer = Json(json!({
         "functionName": api.function,
@@ -204,7 +142,7 @@ fn with_identifier(mut response: Response, name: &HeaderName, id: &str) -> Respo
 }
 
 /// `GET /2020-01-01/extension/event/next`: waits until there is one.
-pub(super) async fn next(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+async fn next(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
     let Some(id) = headers.get(&IDENTIFIER).and_then(|value| value.to_str().ok()) else {
         return forbidden(
             "Extension.MissingExtensionIdentifier",
@@ -234,11 +172,7 @@ pub(super) async fn next(State(api): State<Arc<Api>>, headers: HeaderMap) -> Res
 }
 
 /// `POST /2020-01-01/extension/{init,exit}/error`: noted in the log.
-pub(super) async fn error(
-    State(api): State<Arc<Api>>,
-    headers: HeaderMap,
-    body: axum::body::Bytes,
-) -> Response {
+async fn error(State(api): State<Arc<Api>>, headers: HeaderMap, body: axum::body::Bytes) -> Response {
     let kind = headers
         .get("lambda-extension-function-error-type")
         .and_then(|value| value.to_str().ok())

@@ -22,12 +22,14 @@ mod output;
 mod plan;
 mod pool;
 mod process;
+mod registered;
 mod runtime_api;
 mod spec;
 mod variables;
 
+pub use crate::record::InvocationRecord;
 pub use invoker::{Invoker, Pending};
 pub use orphan::end_orphans;
-pub use outcome::{Failure, InvocationRecord, Outcome};
+pub use outcome::{Failure, Outcome};
 pub use pool::Pool;
 pub use spec::{FunctionSpec, Identity, SpecError};

@@ -7,7 +7,6 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -130,37 +129,6 @@ pub(super) fn json_or_text(bytes: &[u8]) -> Value {
         .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
 
-/// One attempt as the log and the console show it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InvocationRecord {
-    /// The same for every attempt of one event.
-    pub request_id: String,
-    /// 1 for the first.
-    pub attempt: u32,
-    /// What the event names, for an S3 event: `ObjectCreated:Put bucket/key`.
-    pub subjects: Vec<String>,
-    /// Milliseconds since 1970.
-    pub started_ms: i64,
-    /// `success`, `interrupted`, or the error's type.
-    pub outcome: String,
-    /// The error as JSON; null on success.
-    pub error: Value,
-    /// From handing over the event to its answer.
-    pub duration_ms: f64,
-    /// Whole milliseconds, initialisation included, as Lambda bills.
-    pub billed_ms: u64,
-    /// The most memory that the environment's processes held, in MB.
-    pub max_memory_mb: u64,
-    /// The memory limit, in MB.
-    pub memory_mb: u32,
-    /// Present on a cold start.
-    pub init_ms: Option<f64>,
-    /// Which environment ran it: its log stream.
-    pub log_stream: String,
-    /// START, the function's output, END and REPORT.
-    pub log: Vec<String>,
-}
-
 /// How much of an error a record has.
 const MOST_ERROR: usize = 4096;
 /// How much of an error's type.
@@ -187,28 +155,6 @@ pub(super) fn recorded(error: Value) -> Value {
         short["errorType"] = json!(shorten(name, MOST_TYPE));
     }
     short
-}
-
-impl InvocationRecord {
-    /// The REPORT line, fields apart by tabs as Lambda prints them.
-    pub(super) fn report(&self) -> String {
-        use std::fmt::Write as _;
-        let mut line = format!(
-            "REPORT RequestId: {}\tDuration: {:.2} ms\tBilled Duration: {} ms\tMemory Size: {} MB\tMax Memory Used: {} MB",
-            self.request_id, self.duration_ms, self.billed_ms, self.memory_mb, self.max_memory_mb
-        );
-        if let Some(init) = self.init_ms {
-            let _ = write!(line, "\tInit Duration: {init:.2} ms");
-        }
-        match self.outcome.as_str() {
-            "success" => {}
-            "Sandbox.Timedout" => line.push_str("\tStatus: timeout"),
-            other => {
-                let _ = write!(line, "\tStatus: error\tError Type: {other}");
-            }
-        }
-        line
-    }
 }
 
 /// `2026-01-31T12:00:00.000Z`.

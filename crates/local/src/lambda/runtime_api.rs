@@ -18,8 +18,8 @@ use http_body_util::BodyExt as _;
 use serde_json::json;
 use tokio::sync::{Notify, oneshot, watch};
 
-use super::extension::{self, Extensions};
 use super::outcome::Failure;
+use super::registered::Extensions;
 
 /// The most bytes of an answer that Lambda delivers to a synchronous caller
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>),
@@ -79,16 +79,14 @@ impl Api {
         })
     }
 
-    pub(super) fn router(self: Arc<Self>) -> Router {
+    /// The Runtime API, and beside it the requests of `extensions`.
+    pub(super) fn router(self: Arc<Self>, extensions: Router<Arc<Self>>) -> Router {
         Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
-            .route("/2020-01-01/extension/register", post(extension::register))
-            .route("/2020-01-01/extension/event/next", get(extension::next))
-            .route("/2020-01-01/extension/init/error", post(extension::error))
-            .route("/2020-01-01/extension/exit/error", post(extension::error))
+            .merge(extensions)
             .with_state(self)
     }
 

@@ -9,7 +9,7 @@ use super::actions::{self, Need};
 use super::exchange::{self, Exchange};
 use super::facts::Facts;
 use super::limits::MAX_XML;
-use super::policy::Policies;
+use super::policies::Policies;
 use super::signing;
 use super::tolerance::Verified;
 use crate::iam::{Authority, RequestContext, SessionError};
@@ -42,7 +42,7 @@ impl S3Access for Gate {
         let exchange = cx.extensions_mut().get::<Exchange>().cloned().unwrap_or_default();
         exchange.is(cx.s3_op().name());
         let query = cx.uri().query().unwrap_or_default().to_owned();
-        let parameter = |name: &str| parameter(&query, name);
+        let parameter = |name: &str| signing::parameter(&query, name);
         signing::check(cx.headers(), &parameter)?;
         let verified = cx.extensions_mut().get::<Verified>().cloned();
         let credentials = cx.credentials().or_else(|| verified.as_ref().map(Verified::credentials));
@@ -93,11 +93,6 @@ fn check_document(operation: &str, headers: &HeaderMap) -> S3Result<()> {
         ));
     }
     Ok(())
-}
-
-/// The first value of a query parameter, decoded.
-pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
-    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 impl Gate {

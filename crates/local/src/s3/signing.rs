@@ -92,6 +92,11 @@ fn check_signed(signed: &str, headers: &HeaderMap, exempt: &[&str]) -> S3Result<
     }
 }
 
+/// The first value of a query parameter, decoded.
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

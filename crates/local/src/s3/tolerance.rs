@@ -73,7 +73,7 @@ impl S3Route for Tolerance {
     /// What only the request as it came can show; all else is decided by the inner service's gate.
     async fn check_access(&self, req: &mut S3Request<Body>) -> S3Result<()> {
         let query = req.uri.query().unwrap_or_default().to_owned();
-        signing::check(&req.headers, &|name| super::access::parameter(&query, name))
+        signing::check(&req.headers, &|name| signing::parameter(&query, name))
     }
 
     async fn call(&self, req: S3Request<Body>) -> S3Result<S3Response<Body>> {

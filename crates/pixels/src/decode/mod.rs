@@ -4,6 +4,7 @@
 #[cfg(feature = "avif")]
 mod avif;
 pub(crate) mod bmp;
+mod decoded;
 pub mod frames;
 pub(crate) mod gif;
 #[cfg(feature = "heic")]
@@ -21,6 +22,7 @@ pub(crate) mod svg;
 pub(crate) mod tiff;
 pub(crate) mod webp;
 
+pub use decoded::{Coming, Decoded, Outlet, STRIP};
 pub use jpeg::model;
 
 use crate::Error;
@@ -29,14 +31,6 @@ use crate::format::Format;
 use crate::geometry::{CropBox, Scale, Size};
 use crate::picture::{AnyPicture, Depth, Picture};
 use crate::source::{Kind, Source};
-
-/// A decoded picture, as stored: not turned.
-pub struct Decoded<'a> {
-    /// Its pixels.
-    pub picture: AnyPicture,
-    /// What its samples mean; never [`ColourSpace::InFile`].
-    pub colour: ColourSpace<'a>,
-}
 
 /// Whether [`still`] takes a scale other than full.
 pub fn reduces(source: &Source<'_>) -> bool {
@@ -96,20 +90,6 @@ pub fn drawn_memory(source: &Source<'_>, crop: CropBox, scaled: Size) -> u64 {
         _ => 0,
     }
 }
-
-/// Rows that [`rows`] gives at once.
-pub const STRIP: usize = 16;
-
-/// What [`rows`] gives: first what the samples mean, then they.
-pub enum Coming<'a> {
-    /// Never [`ColourSpace::InFile`].
-    Colour(ColourSpace<'a>),
-    /// The next [`STRIP`] rows, or the last, of [`Source::layout`].
-    Rows(Vec<u8>),
-}
-
-/// What is done with the rows that are coming.
-pub type Outlet<'o, 'a> = &'o mut dyn FnMut(Coming<'a>) -> Result<(), Error>;
 
 /// Whether [`rows`] can decode the picture.
 pub fn flows(source: &Source<'_>) -> bool {

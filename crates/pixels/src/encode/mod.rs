@@ -4,6 +4,7 @@ pub(crate) mod apng;
 #[cfg(feature = "avif")]
 pub(crate) mod avif;
 mod delta;
+mod encoding;
 pub mod frames;
 pub(crate) mod gif;
 #[cfg(feature = "jxl")]
@@ -11,6 +12,8 @@ pub(crate) mod jxl;
 mod palette;
 pub(crate) mod png;
 pub(crate) mod webp;
+
+pub use encoding::Encoding;
 
 use crate::Error;
 use crate::error::{Limit, at_most};
@@ -39,35 +42,6 @@ pub fn fits(format: Format, size: Size) -> Result<(), Error> {
 /// Effort of JPEG XL, of 9, where the recipe does not say.
 #[cfg(feature = "jxl")]
 const JXL_EFFORT: u8 = 4;
-
-/// How a print is encoded, besides its format.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Encoding {
-    /// How good it is.
-    pub quality: Quality,
-    /// Time spent on smaller files, 0 (fastest) to 9 (smallest); by the format
-    /// where absent.
-    pub effort: Option<u8>,
-    /// Exactly the pixels, in WebP and JPEG XL.
-    pub lossless: bool,
-    /// Colours of a PNG's palette, 2–256; as many as there are where absent.
-    pub colours: Option<u16>,
-    /// Shows through where the format has no alpha: red, green, blue, alpha.
-    pub background: [u8; 4],
-}
-
-impl Default for Encoding {
-    /// Quality 80 on the encoder's own scale, white behind what is transparent.
-    fn default() -> Self {
-        Self {
-            quality: Quality::Fixed(80),
-            effort: None,
-            lossless: false,
-            colours: None,
-            background: [255; 4],
-        }
-    }
-}
 
 /// One encoding of a picture, besides its format and the quality that is tried.
 #[derive(Debug, Clone, Copy)]

@@ -5,65 +5,14 @@
 //! Source: Microsoft's "Bitmap Header Types", BITMAPV5HEADER; OS/2's header of
 //! 12 bytes.
 
-use super::{Kind, Source};
+use super::model::{Kind, Source};
 use crate::Error;
 use crate::colour::ColourSpace;
 use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
 use std::borrow::Cow;
 
-/// How pixels are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Packing {
-    /// Indices of 1, 2, 4 or 8 bits.
-    Indices(u16),
-    /// Blue, green, red.
-    Bgr,
-    /// 16 or 32 bits, little-endian: masks of red, green, blue and alpha.
-    Fields { bits: u16, masks: [u32; 4] },
-    /// Runs of 8-bit indices.
-    Rle8,
-    /// Runs of 4-bit indices.
-    Rle4,
-}
-
-/// Where everything lies.
-pub(crate) struct BmpHeader {
-    pub(crate) packing: Packing,
-    pub(crate) top_down: bool,
-    /// Offset, number and bytes of the palette's entries: blue, green, red.
-    pub(crate) palette: (usize, usize, usize),
-    /// Offset of the pixels.
-    pub(crate) pixels: usize,
-    /// Of an icon: a mask of transparent pixels follows, and the fourth byte of
-    /// 32 bits is alpha.
-    pub(crate) icon: bool,
-}
-
-impl BmpHeader {
-    /// Bytes of a stored row, `bits` a pixel, padded to four.
-    pub(crate) const fn stride(width: u32, bits: u16) -> u64 {
-        (width as u64 * bits as u64).div_ceil(32) * 4
-    }
-
-    pub(crate) const fn bits(&self) -> u16 {
-        match self.packing {
-            Packing::Indices(bits) | Packing::Fields { bits, .. } => bits,
-            Packing::Bgr => 24,
-            Packing::Rle8 => 8,
-            Packing::Rle4 => 4,
-        }
-    }
-
-    pub(crate) const fn is_run_length(&self) -> bool {
-        matches!(self.packing, Packing::Rle8 | Packing::Rle4)
-    }
-
-    /// Whether pixels may be transparent.
-    const fn alpha(&self) -> bool {
-        self.icon || matches!(self.packing, Packing::Fields { masks: [_, _, _, 1..=u32::MAX], .. })
-    }
-}
+pub(crate) use super::headers::{BmpHeader, Packing};
 
 pub(crate) fn malformed(detail: impl Into<String>) -> Error {
     Error::Malformed { format: "BMP", detail: detail.into() }

@@ -1,18 +1,14 @@
 //! The header of a GIF (the specification of 1989): the blocks, walked without
 //! decompressing anything.
 
-use super::{Kind, Source};
+use super::model::{Kind, Source};
 use crate::colour::ColourSpace;
 use crate::error::{Limit, at_most};
 use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
 use crate::{Error, Limits};
 
-/// What the blocks say.
-pub(crate) struct GifHeader {
-    /// Pixels of the largest frame, which may be larger than the canvas.
-    pub(crate) largest_frame: u64,
-}
+pub(crate) use super::headers::GifHeader;
 
 pub(crate) fn malformed(detail: impl Into<String>) -> Error {
     Error::Malformed { format: "GIF", detail: detail.into() }

@@ -1,33 +1,17 @@
 //! AVIF and HEIC headers, over the container in `heif`. Which of the two a
 //! file is, its primary picture decides: brands only promise.
 
-use super::{Kind, Source, left_out, tiled_limit};
+use super::model::{Kind, Source};
+use super::shared::{left_out, tiled_limit};
 use crate::colour::ColourSpace;
 use crate::error::{Limit, at_most};
-use crate::format::Format;
 use crate::heif::cicp::Cicp;
-use crate::heif::{Coded, Configuration, Container, Fault, Kind as Brand, Layer, Still};
+use crate::heif::{Configuration, Container, Fault, Kind as Brand, Layer, Still};
 use crate::picture::{Depth, Layout};
 use crate::{Error, Limits};
 use std::borrow::Cow;
 
-/// What only these formats have.
-pub(crate) struct HeifHeader<'a> {
-    pub(crate) still: Still<'a>,
-    /// How the samples of the picture are to be read.
-    pub(crate) cicp: Cicp,
-    /// Whether alpha uses the full range of its samples.
-    pub(crate) alpha_full_range: bool,
-}
-
-impl HeifHeader<'_> {
-    pub(crate) fn format(&self) -> Format {
-        match self.still.coded {
-            Coded::Av1 => Format::Avif,
-            Coded::Hevc => Format::Heic,
-        }
-    }
-}
+pub(crate) use super::headers::HeifHeader;
 
 /// Reads the boxes and the headers of the coded pictures.
 pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, Error> {

@@ -3,15 +3,12 @@
 //!
 //! Source: "The ICO file format" of Microsoft's Win32 icons; PNG since Vista.
 
-use super::{Kind, Source, bmp, png};
+use super::model::{Kind, Source};
+use super::{bmp, png};
 use crate::Error;
 use std::cmp::Reverse;
 
-/// The picture that is printed.
-pub(crate) struct IcoHeader<'a> {
-    /// Of [`Kind::Png`] or [`Kind::Bmp`].
-    pub(crate) entry: Box<Source<'a>>,
-}
+pub(crate) use super::model::IcoHeader;
 
 fn malformed(detail: impl Into<String>) -> Error {
     Error::Malformed { format: "ICO", detail: detail.into() }

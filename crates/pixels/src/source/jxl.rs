@@ -3,7 +3,7 @@
 //! pixels but to see that all frames are there. Of an animation the first frame
 //! is the picture.
 
-use super::{Kind, Source};
+use super::model::{Kind, Source};
 use crate::colour::ColourSpace;
 use crate::error::{Limit, at_most};
 use crate::geometry::{Orientation, Size};
@@ -15,13 +15,7 @@ use jxl::api::{
 };
 use std::borrow::Cow;
 
-/// What the codestream's header says.
-pub(crate) struct JxlHeader {
-    /// Channels beside the colours, alpha included.
-    pub(crate) extra: usize,
-    /// The first frame is made of others, which the decoder must hold.
-    pub(crate) composed: bool,
-}
+pub(crate) use super::headers::JxlHeader;
 
 pub(crate) fn malformed(detail: impl Into<String>) -> Error {
     Error::Malformed { format: "JPEG XL", detail: detail.into() }

@@ -4,33 +4,15 @@
 //! IDAT: an eXIf chunk may follow the pixels, and nothing may be decompressed
 //! before the size is known to be within the limits.
 
-use super::{Kind, LARGEST_PROFILE, Source, turned_by};
+use super::model::{Kind, Source};
+use super::shared::{LARGEST_PROFILE, turned_by};
 use crate::Error;
 use crate::colour::{Chromaticities, ColourSpace};
 use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
 use std::borrow::Cow;
 
-/// What IHDR and its neighbours say.
-pub(crate) struct PngHeader {
-    /// Bits a sample: 1, 2, 4, 8 or 16.
-    pub(crate) depth: u8,
-    /// 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA.
-    pub(crate) colour_type: u8,
-    pub(crate) interlaced: bool,
-}
-
-impl PngHeader {
-    /// Bytes of one pixel after palettes, low bit depths and tRNS are expanded,
-    /// at the depth of the file.
-    pub(crate) fn expanded_bytes(&self, layout: Layout) -> u64 {
-        let samples = match (self.colour_type, layout) {
-            (0 | 4, Layout::Rgba) => 2,
-            (_, layout) => layout.channels() as u64,
-        };
-        samples * if self.depth == 16 { 2 } else { 1 }
-    }
-}
+pub(crate) use super::headers::PngHeader;
 
 /// Deflate makes at most as many bytes of one (RFC 1951).
 const MOST_OF_ONE: u64 = 1032;

@@ -1,6 +1,6 @@
 //! The header of a QOI (<https://qoiformat.org/qoi-specification.pdf>).
 
-use super::{Kind, Source};
+use super::model::{Kind, Source};
 use crate::Error;
 use crate::colour::ColourSpace;
 use crate::geometry::{Orientation, Size};

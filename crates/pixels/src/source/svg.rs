@@ -6,36 +6,29 @@
 
 mod guard;
 mod interpret;
+mod refusal;
 mod text;
 
-use super::{Kind, Source};
+use super::model::{Kind, Source};
 use crate::colour::ColourSpace;
 use crate::error::{Limit, at_most};
 use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
 use crate::{Error, Limits};
-use resvg::usvg::Tree;
 
-/// A drawing that has been interpreted.
-pub(crate) struct SvgHeader {
-    pub(crate) tree: Box<Tree>,
-    /// Bytes of the pictures inside, which the tree holds.
-    pub(crate) embedded: u64,
-}
-
-pub(crate) fn malformed(detail: impl Into<String>) -> Error {
-    Error::Malformed { format: "SVG", detail: detail.into() }
-}
-
-pub(crate) fn unsupported(feature: impl Into<String>) -> Error {
-    Error::Unsupported { format: "SVG", feature: feature.into() }
-}
+pub(crate) use super::headers::SvgHeader;
+pub(crate) use refusal::{malformed, unsupported};
 
 /// The longer side of a drawing in its own pixels: beyond it the arithmetic of
 /// 32-bit floats has no room between two of them.
 const LONGEST: f64 = 1_000_000.0;
 
-pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, Error> {
+/// `inside` reads the header of a picture inside the drawing.
+pub(super) fn read<'a>(
+    bytes: &'a [u8],
+    limits: &Limits,
+    inside: interpret::Inside,
+) -> Result<Source<'a>, Error> {
     let text = text::unpacked(bytes, limits)?;
     let (text, (width, height)) = guard::checked(&text)?;
     let side = |v: f64| -> Result<u32, Error> {
@@ -47,7 +40,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Source<'a>, E
     let stored = Size::new(side(width)?, side(height)?);
     // What the pictures inside may have, all together, follows from the limit.
     at_most(Limit::Pixels, "the picture", stored.pixels(), limits.pixels, "pixels")?;
-    let header = interpret::interpret(&text, limits)?;
+    let header = interpret::interpret(&text, limits, inside)?;
     Ok(Source {
         bytes,
         stored,

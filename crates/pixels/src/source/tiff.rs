@@ -3,129 +3,23 @@
 //! tiles lie; refuses what cannot be decoded, and cameras' raw files, which are
 //! TIFFs inside and whose first page is a thumbnail.
 
-use super::{Kind, Source, tiled_limit};
+use super::model::{Kind, Source};
+use super::shared::tiled_limit;
 use crate::colour::ColourSpace;
 use crate::error::{Limit, at_most};
 use crate::geometry::{Orientation, Size};
-use crate::picture::{Depth, Layout};
 use crate::{Error, Limits};
-use directory::{Directory, File, Values};
+use directory::{Directory, File};
 use std::borrow::Cow;
 
 pub(crate) mod directory;
+pub(super) mod header;
 
-/// How the bytes of a strip or tile are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
-    None,
-    Lzw,
-    Deflate,
-    PackBits,
-    Jpeg,
-}
+pub(crate) use header::{Alpha, Compression, Photometric, TiffHeader};
 
 /// The longest JPEG tables, which are read again for each strip or tile. Four of
 /// both kinds take less than 3 KiB.
 const MOST_TABLES: usize = 1 << 16;
-
-/// What the colour samples of a pixel mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Photometric {
-    /// 0 is white.
-    WhiteIsZero,
-    /// 0 is black.
-    Grey,
-    Rgb,
-    Palette,
-    /// 0 is no ink.
-    Cmyk,
-    /// Within JPEG only, where the decoder makes RGB of it.
-    YCbCr,
-}
-
-impl Photometric {
-    /// Colour samples of a pixel, alpha not counted.
-    pub(crate) const fn channels(self) -> u16 {
-        match self {
-            Self::WhiteIsZero | Self::Grey | Self::Palette => 1,
-            Self::Rgb | Self::YCbCr => 3,
-            Self::Cmyk => 4,
-        }
-    }
-}
-
-/// How the sample behind the colours covers a pixel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Alpha {
-    None,
-    /// Colours are multiplied by it.
-    Associated,
-    Straight,
-}
-
-/// The page that is printed.
-#[expect(clippy::struct_excessive_bools, reason = "fields of the directory that say yes or no")]
-pub(crate) struct TiffHeader<'a> {
-    /// Bits a sample, 1 to 16, the same for all.
-    pub(crate) bits: u16,
-    /// Samples a pixel as stored, unused ones included.
-    pub(crate) samples: u16,
-    pub(crate) photometric: Photometric,
-    pub(crate) alpha: Alpha,
-    pub(crate) compression: Compression,
-    /// Samples are differences from their left neighbours.
-    pub(crate) differenced: bool,
-    /// Each channel in strips or tiles of its own.
-    pub(crate) planar: bool,
-    /// Bits fill a byte from its low end.
-    pub(crate) reversed: bool,
-    pub(crate) little: bool,
-    /// Width and height of a tile; of a strip the picture's width.
-    pub(crate) chunk: Size,
-    pub(crate) tiled: bool,
-    pub(crate) offsets: Values<'a>,
-    /// `None` where one strip goes to the end of the file.
-    pub(crate) counts: Option<Values<'a>>,
-    /// Red, then green, then blue of each index.
-    pub(crate) palette: Option<Values<'a>>,
-    pub(crate) jpeg_tables: Option<&'a [u8]>,
-}
-
-impl TiffHeader<'_> {
-    /// Strips or tiles across, and down.
-    pub(crate) fn grid(&self, size: Size) -> (u64, u64) {
-        (size.width.div_ceil(self.chunk.width).into(), size.height.div_ceil(self.chunk.height).into())
-    }
-
-    /// Samples of a pixel that lie together in a strip or tile.
-    pub(crate) fn together(&self) -> u64 {
-        if self.planar { 1 } else { self.samples.into() }
-    }
-
-    /// Bytes of one unpacked row of a strip or tile, rows beginning on a byte.
-    pub(crate) fn row_bytes(&self) -> u64 {
-        (u64::from(self.chunk.width) * self.together() * u64::from(self.bits)).div_ceil(8)
-    }
-
-    /// CMYK and palettes become 8 bits whatever they were.
-    fn depth(&self) -> Depth {
-        let eight = self.bits <= 8 || matches!(self.photometric, Photometric::Cmyk | Photometric::Palette);
-        if eight { Depth::Eight } else { Depth::Sixteen }
-    }
-
-    fn layout(&self) -> Layout {
-        match (self.photometric, self.alpha) {
-            (_, Alpha::Associated | Alpha::Straight) => Layout::Rgba,
-            (Photometric::Grey | Photometric::WhiteIsZero, Alpha::None) => Layout::Grey,
-            _ => Layout::Rgb,
-        }
-    }
-
-    /// Channels that are kept of a pixel: its colours and alpha.
-    pub(crate) fn kept(&self) -> u16 {
-        self.photometric.channels() + u16::from(self.alpha != Alpha::None)
-    }
-}
 
 pub(crate) fn malformed(detail: impl Into<String>) -> Error {
     Error::Malformed { format: "TIFF", detail: detail.into() }
@@ -427,18 +321,6 @@ fn chunks_are_there(file: &File<'_>, header: &TiffHeader<'_>, size: Size) -> Res
         }
     }
     Ok(())
-}
-
-impl TiffHeader<'_> {
-    /// Offset and bytes of a strip or tile.
-    pub(crate) fn extent(&self, index: u64, file: u64) -> (u64, u64) {
-        let start = self.offsets.get(index).unwrap_or(u64::MAX);
-        let count = match self.counts {
-            Some(counts) => counts.get(index).unwrap_or(u64::MAX),
-            None => file.saturating_sub(start),
-        };
-        (start, count)
-    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,14 @@
 //! The header of a WebP (RFC 9649): the RIFF chunks, walked without decoding.
 
-use super::{Kind, Source, turned_by};
+use super::model::{Kind, Source};
+use super::shared::turned_by;
 use crate::Error;
 use crate::colour::ColourSpace;
 use crate::geometry::{Orientation, Size};
 use crate::picture::{Depth, Layout};
 use std::borrow::Cow;
 
-/// What the chunks say.
-pub(crate) struct WebpHeader {
-    /// Coded without loss (`VP8L`), first frame.
-    pub(crate) lossless: bool,
-    pub(crate) animated: bool,
-}
+pub(crate) use super::headers::WebpHeader;
 
 pub(crate) fn malformed(detail: impl Into<String>) -> Error {
     Error::Malformed { format: "WebP", detail: detail.into() }

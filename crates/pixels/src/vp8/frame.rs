@@ -2,10 +2,11 @@
 //! levels (RFC 6386, sections 9, 11 and 19). Owns their order; decides nothing.
 
 use super::choose::Luma;
+use super::probabilities::{DEFAULTS, KEPT, Probabilities};
 use super::quantizer::SEGMENTS;
 use super::segments::Segments;
 use super::spell;
-use super::tables::{DEFAULTS, KEPT, Probabilities, SUBBLOCK_MODES};
+use super::tables::SUBBLOCK_MODES;
 use super::writer::Writer;
 
 /// Bytes of the first partition, at most.

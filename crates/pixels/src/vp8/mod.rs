@@ -11,6 +11,7 @@ mod choose;
 mod frame;
 mod kernels;
 mod predict;
+mod probabilities;
 mod quantizer;
 mod rate;
 mod segments;
@@ -27,10 +28,10 @@ use borders::Borders;
 use choose::{Chooser, Decision};
 use frame::Modes;
 use kernels::{Kernels, Portable};
+use probabilities::DEFAULTS;
 use rate::Rates;
 use segments::Segments;
 use source::{Macroblock, Source};
-use tables::DEFAULTS;
 use tokens::Tokens;
 
 /// The frame of `planes` (1–16,383 pixels a side), at a `quality` of 0–100 in

@@ -1,8 +1,9 @@
 //! What modes and levels cost in bits / 256, by the probabilities at hand.
 
 use super::blocks::{SUBBLOCK, WHOLE};
+use super::probabilities::Probabilities;
 use super::spell::{self, Chance};
-use super::tables::{BANDS, Probabilities, SUBBLOCK_MODES, cost};
+use super::tables::{BANDS, SUBBLOCK_MODES, cost};
 use std::sync::LazyLock;
 
 /// Levels that the tree tells apart; larger ones have other extra bits only.

@@ -3,9 +3,9 @@
 
 use super::blocks::Blocks;
 use super::kernels::{Kernels, Portable, Trial, Weighing};
+use super::probabilities::DEFAULTS;
 use super::quantizer::{Character, ChromaShift, Segment};
 use super::rate::{Plane, Rates};
-use super::tables::DEFAULTS;
 use super::*;
 use proptest::prelude::*;
 

@@ -1,9 +1,10 @@
 //! The levels of a picture while their probabilities are not known. Owns how often
 //! each branch was taken, and which probabilities pay for being sent.
 
+use super::probabilities::{DEFAULTS, KEPT, Probabilities};
 use super::rate::Plane;
 use super::spell::{self, Chance};
-use super::tables::{BANDS, DEFAULTS, KEPT, Probabilities, cost};
+use super::tables::{BANDS, cost};
 use super::writer::Writer;
 
 /// All branches of all trees.

@@ -7,17 +7,13 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+mod weights;
 
 use super::entropy::{Block, Blocks};
 use super::tables::Component;
 use crate::geometry::Scale;
 use archmage::prelude::*;
-
-/// Bits of fraction of the constants.
-const FRACTION: u32 = 13;
-
-/// Bits of fraction between the passes.
-const BETWEEN: u32 = 2;
+use weights::{BETWEEN, EVEN, FRACTION, ODD, TO_FOUR, flat, rounded, sample};
 
 /// Makes the samples of a row of MCUs: `out` has rows of `stride` samples, as
 /// long as all blocks side by side.
@@ -44,20 +40,6 @@ pub(super) fn reconstruct(
             }
         }
     }
-}
-
-/// Rounds off `bits` of fraction and moves the middle to 128.
-fn sample(value: i32, bits: u32) -> u8 {
-    (rounded(value, bits) + 128).clamp(0, 255) as u8
-}
-
-/// Every sample of a block that has a mean alone, at any scale.
-fn flat(block: &Block, steps: &Block) -> u8 {
-    sample(block[0].wrapping_mul(steps[0]).into(), 3)
-}
-
-const fn rounded(value: i32, bits: u32) -> i32 {
-    value.wrapping_add(1 << (bits - 1)) >> bits
 }
 
 /// The same in 16 bits, as vectors have it: only what no picture was encoded to is
@@ -89,23 +71,6 @@ fn mixed<const N: usize>(values: [&[i32; 8]; N], weights: [i32; N]) -> [i32; 8] 
     sums
 }
 
-/// What the odd rows (7, 5, 3, 1) add to the outputs 0, 1, 2 and 3 and take
-/// from their mirror images; what takes libjpeg five rotations, multiplied out.
-const ODD: [[i32; 4]; 4] = [
-    [2260, 6437, 9633, 11_363],
-    [-6436, -11_362, -2259, 9633],
-    [9633, 2261, -11_362, 6437],
-    [-11_363, 9633, -6436, 2260],
-];
-
-/// What the even rows (0, 2, 4, 6) add to the outputs 0, 1, 2, 3.
-const EVEN: [[i32; 4]; 4] = [
-    [8192, 10_703, 8192, 4433],
-    [8192, 4433, -8192, -10_704],
-    [8192, -4433, -8192, 10_704],
-    [8192, -10_703, 8192, -4433],
-];
-
 /// One pass down eight columns.
 fn pass(rows: &[[i32; 8]; 8], bits: u32) -> [[i32; 8]; 8] {
     let [r0, r1, r2, r3, r4, r5, r6, r7] = rows;
@@ -136,10 +101,6 @@ fn whole_scalar(_: ScalarToken, line: &[Block], last: &[u8], steps: &Block, out:
         }
     }
 }
-
-/// The rows that the reduction to four reads, and what they add to the outputs
-/// 0 and 1 and take from 3 and 2.
-const TO_FOUR: ([i32; 4], [i32; 4]) = ([20_995, 7373, -4926, -4176], [8697, -17_799, 11_893, -1730]);
 
 fn half_scalar(_: ScalarToken, line: &[Block], steps: &Block, out: &mut [u8], stride: usize) {
     let four = |rows: &[[i32; 8]; 8], bits: u32| {

@@ -1,6 +1,6 @@
 //! The kernels of `fixed` for processors with AVX2.
 
-use super::{Across, Kernels, LANES, Lanes, Line, Portable};
+use super::kernels::{self, Across, Kernels, LANES, Lanes, Line, Portable};
 use crate::lanes::riffled;
 use archmage::prelude::*;
 
@@ -39,7 +39,7 @@ impl Kernels for Avx2 {
 
 #[arcane]
 fn widen(_: X64V3Token, samples: &[u8], stride: usize, count: usize, wide: &mut [Line]) {
-    super::widen(samples, stride, count, wide);
+    kernels::widen(samples, stride, count, wide);
 }
 
 /// 64 columns of sums stay in registers for all lines.

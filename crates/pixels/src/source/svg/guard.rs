@@ -3,7 +3,7 @@
 //! is a call within a call. So what every element costs is added up along all
 //! its references, once, and refused above a bound.
 
-use super::{malformed, unsupported};
+use super::refusal::{malformed, unsupported};
 use crate::Error;
 use roxmltree::{Document, Node, NodeId, ParsingOptions};
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! The text of a drawing, unpacked within bounds.
 
-use super::malformed;
+use super::refusal::malformed;
 use crate::error::{Limit, at_most};
 use crate::{Error, Limits};
 use flate2::read::GzDecoder;

@@ -1,7 +1,7 @@
 //! The inverse DCT for processors with AVX2: two blocks at once, one in each
 //! half of the vectors.
 
-use super::{BETWEEN, EVEN, FRACTION, ODD, TO_FOUR, flat};
+use super::weights::{BETWEEN, EVEN, FRACTION, ODD, TO_FOUR, flat};
 use crate::jpeg::baseline::entropy::Block;
 use crate::lanes::riffled;
 use archmage::prelude::*;
