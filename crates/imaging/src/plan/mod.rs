@@ -6,7 +6,9 @@
 mod memory;
 pub(crate) mod placement;
 
-use crate::recipe::{Colour, Fit, FormatChoice, Output, Pixelate, Position, PrintName, Quality, Recipe};
+use crate::recipe::{
+    Colour, Effect, Fit, FormatChoice, Output, Pixelate, Position, PrintName, Quality, Recipe,
+};
 use crate::{Error, Limits};
 use memory::memory;
 use minilab_pixels::colour::Conversion;
@@ -66,8 +68,7 @@ impl PrintPlan<'_> {
     pub(crate) fn is_whole_mosaic(&self, seen: Size) -> bool {
         self.grid().is_some()
             && !self.is_worked_on()
-            && self.output.trim.is_none()
-            && self.output.crop.is_none()
+            && !self.output.has(Effect::Cuts)
             && self.placement.turn == Orientation::UPRIGHT
             && self.placement.canvas == seen
             && self.output.resize.is_none_or(|resize| resize.fit != Fit::Contain)
@@ -91,13 +92,7 @@ impl PrintPlan<'_> {
 
     /// Whether its pixels are changed after they are scaled, framed and pixelated.
     pub(crate) fn is_worked_on(&self) -> bool {
-        let output = self.output;
-        output.region.is_some()
-            || output.blur.is_some()
-            || output.sharpen.is_some()
-            || output.grayscale
-            || output.rounded.is_some()
-            || output.watermark.is_some()
+        self.output.has(Effect::Late)
     }
 
     /// Whether its pixels must be RGB after they are scaled.
@@ -107,6 +102,13 @@ impl PrintPlan<'_> {
             || self.output.format.is_document()
             || self.output.lossless
             || matches!(self.output.quality, Quality::Auto { .. })
+    }
+
+    /// Whether it shows the whole of the `seen` picture, and all that is in it.
+    pub(crate) fn shows_all(&self, seen: Size) -> bool {
+        self.placement.crop == CropBox::of(seen)
+            && !self.placement.has_bars()
+            && !self.output.has(Effect::Conceals)
     }
 
     pub(crate) fn is_animated(&self) -> bool {

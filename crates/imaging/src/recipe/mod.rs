@@ -20,10 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use key::{Footprint, KeyError, KeyTemplate, LONGEST_KEY, PrintName, REPORT_PREFIX, Rest, report_key};
-pub use output::{
-    Asset, Background, Colour, Fit, Flip, FormatChoice, Length, Metadata, Output, Pixelate, Position, Region,
-    Resize, Sharpen, Trim, Watermark,
-};
+pub use output::*;
 pub use problem::{Problem, Problems};
 pub use proof::{LoopProof, Proven};
 pub use rules::Rule;
