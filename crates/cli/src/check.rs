@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use anyhow::Context as _;
 use minilab_imaging::Recipe;
-use minilab_imaging::recipe::{Fit, Format, FormatChoice, Length, Output, Pixelate, Position, Quality};
+use minilab_imaging::recipe::{Format, FormatChoice, Output, Quality};
 use serde_json::json;
 
 use crate::Ending;
@@ -115,65 +115,6 @@ fn makes(output: &Output) -> String {
         FormatChoice::Placeholder => return "a placeholder".to_owned(),
         _ => {}
     }
-    let mut parts = Vec::new();
-    if output.trim.is_some() {
-        parts.push("trimmed".to_owned());
-    }
-    if output.crop.is_some() {
-        parts.push("cropped".to_owned());
-    }
-    if output.rotate != 0 {
-        parts.push(format!("turned by {}°", u32::from(output.rotate) * 90));
-    }
-    if output.flip.x || output.flip.y {
-        parts.push("mirrored".to_owned());
-    }
-    if let Some(resize) = &output.resize {
-        let side = |side: Option<std::num::NonZeroU32>| {
-            side.map_or_else(|| "any".to_owned(), |side| side.to_string())
-        };
-        let fit = match resize.fit {
-            Fit::Cover => "cover",
-            Fit::Contain => "contain",
-            Fit::Fill => "fill",
-            Fit::Inside => "inside",
-            Fit::Outside => "outside",
-        };
-        let mut part = format!("{fit} {} × {}", side(resize.width), side(resize.height));
-        match resize.position {
-            Position::Attention => part.push_str(", where the eye goes"),
-            position if position != Position::CENTER => part.push_str(", off centre"),
-            Position::At { .. } => {}
-        }
-        if resize.enlarge {
-            part.push_str(", enlarging");
-        }
-        parts.push(part);
-    }
-    match output.pixelate {
-        Some(Pixelate::Cells(cells)) => parts.push(format!("{cells} × {cells} cells")),
-        Some(Pixelate::Block(block)) => parts.push(format!("cells of {block} × {block} pixels")),
-        None => {}
-    }
-    if output.region.is_some() {
-        parts.push("in a part of it".to_owned());
-    }
-    if let Some(sigma) = output.blur {
-        parts.push(format!("blurred by {sigma}"));
-    }
-    if output.sharpen.is_some() {
-        parts.push("sharpened".to_owned());
-    }
-    if output.grayscale {
-        parts.push("grey".to_owned());
-    }
-    match output.rounded {
-        Some(Length::Pixels(radius)) => parts.push(format!("rounded by {radius} pixels")),
-        Some(Length::Percent(radius)) => parts.push(format!("rounded by {radius} %")),
-        None => {}
-    }
-    if output.watermark.is_some() {
-        parts.push("watermarked".to_owned());
-    }
+    let parts = output.operations();
     if parts.is_empty() { "the same size".to_owned() } else { parts.join(", then ") }
 }

@@ -135,16 +135,6 @@ fn changes(before: &Recipe, after: &Recipe) -> Changes {
     changes
 }
 
-/// Whether a print shows the whole picture as it is, but for its size.
-fn is_faithful(output: &Output) -> bool {
-    output.trim.is_none()
-        && output.crop.is_none()
-        && output.pixelate.is_none()
-        && output.blur.is_none()
-        && !output.grayscale
-        && !output.format.is_document()
-}
-
 impl minilab_local::extension::Extension for Console {
     fn logged(&self, line: &str) {
         if let Some(batch) = minilab_lambda::metrics::parse(line) {
@@ -182,7 +172,7 @@ impl Extension for Console {
                     Keys::Listed { prefix: prefix.clone(), covers: Box::new(move |key| listed.covers(key)) }
                 }
             };
-            Some(Lead { label: output.key.to_string(), faithful: is_faithful(output), keys })
+            Some(Lead { label: output.key.to_string(), faithful: output.is_faithful(), keys })
         };
         Leads {
             outputs: recipe.outputs_of_key(key).filter_map(lead).collect(),

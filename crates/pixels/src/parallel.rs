@@ -1,5 +1,9 @@
 //! Work handed to a few threads, with an outcome that does not depend on them:
-//! every task runs, and of several errors the one of the first task counts.
+//! of several errors the one of the first task counts. [`for_each`] runs every
+//! task; prints that are encoded while others are resized (`planes/prints.rs`)
+//! keep their errors in `Failures`, too. Decoders that run ahead of whoever takes
+//! their rows (`jpeg/baseline.rs`, and `flow` of `imaging`) are two threads and a channel:
+//! one task, not many.
 
 use crate::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,13 +18,13 @@ pub fn for_each<T: Send>(
 ) -> Result<(), Error> {
     let helpers = threads.min(items.len()).saturating_sub(1);
     let waiting = Mutex::new(items.into_iter().enumerate());
-    let failures: Mutex<Vec<(usize, Error)>> = Mutex::new(Vec::new());
+    let failures = Failures::default();
     let work = || {
         loop {
             let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
             let Some((index, item)) = next else { return };
             if let Err(error) = guarded("print", || task(item)) {
-                failures.lock().unwrap_or_else(PoisonError::into_inner).push((index, error));
+                failures.note(index, error);
             }
         }
     };
@@ -30,8 +34,35 @@ pub fn for_each<T: Send>(
         }
         work();
     });
-    let failures = failures.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failures.into_iter().min_by_key(|(index, _)| *index).map_or(Ok(()), |(_, error)| Err(error))
+    failures.first()
+}
+
+/// The error of the first task that failed, whichever failed soonest.
+#[derive(Default)]
+pub(crate) struct Failures {
+    first: Mutex<Option<(usize, Error)>>,
+}
+
+impl Failures {
+    /// Notes the error of the task in `place`.
+    pub(crate) fn note(&self, place: usize, error: Error) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        if first.as_ref().is_none_or(|(earlier, _)| place < *earlier) {
+            *first = Some((place, error));
+        }
+    }
+
+    /// Whether a task before the one in `place` has failed so far.
+    pub(crate) fn before(&self, place: usize) -> bool {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.as_ref().is_some_and(|(earlier, _)| *earlier < place)
+    }
+
+    /// The outcome of all tasks, once they have ended.
+    pub(crate) fn first(self) -> Result<(), Error> {
+        let first = self.first.into_inner().unwrap_or_else(PoisonError::into_inner);
+        first.map_or(Ok(()), |(_, error)| Err(error))
+    }
 }
 
 /// The last wall: a panic within a codec becomes an error about this picture.

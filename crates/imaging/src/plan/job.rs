@@ -3,10 +3,10 @@
 
 use super::placement::Placement;
 use crate::Limits;
-use crate::recipe::{Colour, Fit, Output, Pixelate, Position, Quality};
+use crate::recipe::{Colour, Effect, Fit, Output, Pixelate, Position, Quality};
 use minilab_pixels::colour::Conversion;
 use minilab_pixels::format::Format;
-use minilab_pixels::geometry::{Orientation, Scale, Size, Subsampling};
+use minilab_pixels::geometry::{CropBox, Orientation, Scale, Size, Subsampling};
 use minilab_pixels::jpeg;
 use minilab_pixels::mosaic::Grid;
 use minilab_pixels::picture::Depth;
@@ -54,8 +54,7 @@ impl PrintPlan<'_> {
     pub(crate) fn is_whole_mosaic(&self, seen: Size) -> bool {
         self.grid().is_some()
             && !self.is_worked_on()
-            && self.output.trim.is_none()
-            && self.output.crop.is_none()
+            && !self.output.has(Effect::Cuts)
             && self.placement.turn == Orientation::UPRIGHT
             && self.placement.canvas == seen
             && self.output.resize.is_none_or(|resize| resize.fit != Fit::Contain)
@@ -79,13 +78,7 @@ impl PrintPlan<'_> {
 
     /// Whether its pixels are changed after they are scaled, framed and pixelated.
     pub(crate) fn is_worked_on(&self) -> bool {
-        let output = self.output;
-        output.region.is_some()
-            || output.blur.is_some()
-            || output.sharpen.is_some()
-            || output.grayscale
-            || output.rounded.is_some()
-            || output.watermark.is_some()
+        self.output.has(Effect::Late)
     }
 
     /// Whether its pixels must be RGB after they are scaled.
@@ -95,6 +88,13 @@ impl PrintPlan<'_> {
             || self.output.format.is_document()
             || self.output.lossless
             || matches!(self.output.quality, Quality::Auto { .. })
+    }
+
+    /// Whether it shows the whole of the `seen` picture, and all that is in it.
+    pub(crate) fn shows_all(&self, seen: Size) -> bool {
+        self.placement.crop == CropBox::of(seen)
+            && !self.placement.has_bars()
+            && !self.output.has(Effect::Conceals)
     }
 
     pub(crate) fn is_animated(&self) -> bool {

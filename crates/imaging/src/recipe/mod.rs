@@ -23,10 +23,7 @@ use std::sync::Arc;
 
 pub use footprint::{Footprint, Rest};
 pub use key::{KeyError, KeyTemplate, LONGEST_KEY, PrintName, REPORT_PREFIX, report_key};
-pub use output::{
-    Asset, Background, Colour, Fit, Flip, FormatChoice, Length, Metadata, Output, Pixelate, Position, Region,
-    Resize, Sharpen, Trim, Watermark,
-};
+pub use output::*;
 pub use problem::{Problem, Problems};
 pub use proof::{LoopProof, Proven};
 pub use rules::Rule;

@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 /// One print of every picture.
 ///
 /// The operations are carried out in the order of the fields: trim, crop,
-/// rotate, flip, resize, pixelate, blur, sharpen, grayscale, rounded, watermark.
+/// rotate, flip, resize, extend, pixelate, blur, sharpen, grayscale, rounded, watermark.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Output {
     /// Gives the print's object key.
@@ -29,6 +29,9 @@ pub struct Output {
     pub flip: Flip,
     /// Resizing.
     pub resize: Option<Resize>,
+    /// Padding. Left out of the digest where absent: recipes without it keep theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extend: Option<Extend>,
     /// Pixelating.
     pub pixelate: Option<Pixelate>,
     /// The part of the print that is pixelated; all of it where absent.
@@ -62,7 +65,7 @@ pub struct Output {
     /// The colour space of the print.
     pub colour: Colour,
     /// Shows through where a picture with alpha becomes a print without, and
-    /// fills the bars of `fit = "contain"`.
+    /// fills the bars of `fit = "contain"` and the padding of `extend`.
     pub background: Background,
     /// The `Cache-Control` header of the stored print.
     pub cache_control: String,
@@ -103,7 +106,91 @@ impl FormatChoice {
     }
 }
 
+/// What an operation means for a print, as far as others decide by it.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Effect {
+    /// A part of the picture is left out.
+    Cuts,
+    /// Details of the picture can no longer be made out.
+    Conceals,
+    /// There is something around the picture.
+    Surrounds,
+    /// Colours are other than the picture's.
+    Recolours,
+    /// Pixels change after the print is scaled, framed and pixelated.
+    Late,
+}
+
+/// One operation: whether an output asks for it, how `check` says so, and its effects.
+type Operation = (fn(&Output) -> bool, fn(&Output) -> String, &'static [Effect]);
+
+/// Every operation, in the order in which they are carried out.
+const OPERATIONS: &[Operation] = &[
+    (|output| output.trim.is_some(), |_| "trimmed".to_owned(), &[Effect::Cuts]),
+    (|output| output.crop.is_some(), |_| "cropped".to_owned(), &[Effect::Cuts]),
+    (|output| output.rotate != 0, |output| format!("turned by {}°", u32::from(output.rotate) * 90), &[]),
+    (|output| output.flip.x || output.flip.y, |_| "mirrored".to_owned(), &[]),
+    (
+        |output| output.resize.is_some(),
+        |output| output.resize.as_ref().map_or_else(String::new, Resize::words),
+        &[],
+    ),
+    (|output| output.extend.is_some(), |_| "padded".to_owned(), &[Effect::Surrounds]),
+    (
+        |output| output.pixelate.is_some(),
+        |output| match output.pixelate {
+            Some(Pixelate::Cells(cells)) => format!("{cells} × {cells} cells"),
+            Some(Pixelate::Block(block)) => format!("cells of {block} × {block} pixels"),
+            None => String::new(),
+        },
+        &[Effect::Conceals],
+    ),
+    (|output| output.region.is_some(), |_| "in a part of it".to_owned(), &[Effect::Late]),
+    (
+        |output| output.blur.is_some(),
+        |output| format!("blurred by {}", output.blur.unwrap_or_default()),
+        &[Effect::Conceals, Effect::Late],
+    ),
+    (|output| output.sharpen.is_some(), |_| "sharpened".to_owned(), &[Effect::Late]),
+    (|output| output.grayscale, |_| "grey".to_owned(), &[Effect::Recolours, Effect::Late]),
+    (
+        |output| output.rounded.is_some(),
+        |output| match output.rounded {
+            Some(Length::Pixels(radius)) => format!("rounded by {radius} pixels"),
+            Some(Length::Percent(radius)) => format!("rounded by {radius} %"),
+            None => String::new(),
+        },
+        &[Effect::Late],
+    ),
+    (|output| output.watermark.is_some(), |_| "watermarked".to_owned(), &[Effect::Late]),
+];
+
 impl Output {
+    /// Whether an operation that it asks for has `effect`.
+    pub(crate) fn has(&self, effect: Effect) -> bool {
+        OPERATIONS.iter().any(|(asked, _, effects)| effects.contains(&effect) && asked(self))
+    }
+
+    /// Whether its prints show the whole picture as it is, but for its size.
+    pub fn is_faithful(&self) -> bool {
+        ![Effect::Cuts, Effect::Conceals, Effect::Surrounds, Effect::Recolours]
+            .into_iter()
+            .any(|effect| self.has(effect))
+            && !self.format.is_document()
+    }
+
+    /// Whether its prints have the sizes of those of `other`, as far as the
+    /// recipe tells.
+    pub(super) fn is_sized_as(&self, other: &Self) -> bool {
+        self.resize == other.resize && self.extend == other.extend
+    }
+
+    /// Its operations in words, such as `inside 1280 × any` or `8 × 8 cells`, in
+    /// the order in which they are carried out.
+    pub fn operations(&self) -> Vec<String> {
+        OPERATIONS.iter().filter(|(asked, ..)| asked(self)).map(|(_, words, _)| words(self)).collect()
+    }
+
     /// How its prints are encoded, besides their format.
     pub(crate) fn encoding(&self) -> Encoding {
         Encoding {
@@ -231,6 +318,44 @@ pub struct Resize {
     /// Whether light is averaged, not its sRGB code: slower, and thin bright
     /// lines on dark ground keep their brightness.
     pub linear: bool,
+}
+
+/// Padding around a print; percent are of the print's own width (left, right)
+/// or height (top, bottom) before it is padded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Extend {
+    /// Above the print.
+    pub top: Length,
+    /// At its right.
+    pub right: Length,
+    /// Below it.
+    pub bottom: Length,
+    /// At its left.
+    pub left: Length,
+}
+
+impl Resize {
+    /// In words, such as `inside 1280 × any`.
+    fn words(&self) -> String {
+        let side = |side: Option<NonZeroU32>| side.map_or_else(|| "any".to_owned(), |side| side.to_string());
+        let fit = match self.fit {
+            Fit::Cover => "cover",
+            Fit::Contain => "contain",
+            Fit::Fill => "fill",
+            Fit::Inside => "inside",
+            Fit::Outside => "outside",
+        };
+        let mut words = format!("{fit} {} × {}", side(self.width), side(self.height));
+        match self.position {
+            Position::Attention => words.push_str(", where the eye goes"),
+            position if position != Position::CENTER => words.push_str(", off centre"),
+            Position::At { .. } => {}
+        }
+        if self.enlarge {
+            words.push_str(", enlarging");
+        }
+        words
+    }
 }
 
 /// CSS's and sharp's names for fits.

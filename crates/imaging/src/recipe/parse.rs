@@ -350,7 +350,7 @@ fn distinct(reader: &mut Reader<'_>, outputs: &[(Range<usize>, Output)]) {
         if let Some(earlier) = (0..later).find(|earlier| {
             // Prints of different sizes may share a template with {width} in it.
             let sizes = matches!(&footprints[later], Footprint::Listed { .. })
-                && outputs[later].1.resize != outputs[*earlier].1.resize;
+                && !outputs[later].1.is_sized_as(&outputs[*earlier].1);
             let same_rule = outputs[later].1.rule == outputs[*earlier].1.rule;
             same_rule && footprints[later] == footprints[*earlier] && !sizes
         }) {

@@ -8,7 +8,7 @@ use crate::plan::{Plan, PrintPlan};
 use crate::recipe::FormatChoice;
 use minilab_pixels::derived::placeholder::Placeholder;
 use minilab_pixels::format::Format;
-use minilab_pixels::geometry::{CropBox, Size};
+use minilab_pixels::geometry::Size;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -92,12 +92,7 @@ fn manifest<'a>(
     });
     let mut whole: BTreeMap<&'static str, Vec<(&str, u32)>> = BTreeMap::new();
     for made in made {
-        let shows_all = |print: &PrintPlan<'_>| {
-            print.placement.crop == CropBox::of(counter.source.seen())
-                && !print.placement.has_bars()
-                && print.output.pixelate.is_none()
-                && print.output.blur.is_none()
-        };
+        let shows_all = |print: &PrintPlan<'_>| print.shows_all(counter.source.seen());
         if plan.prints.iter().any(|print| print.index == made.index && shows_all(print)) {
             whole.entry(made.format.content_type()).or_default().push((&made.key, made.size.width));
         }

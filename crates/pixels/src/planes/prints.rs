@@ -4,7 +4,9 @@ use super::resize::Resizing;
 use super::{Planes, Shape};
 use crate::Error;
 use crate::geometry::{CropBox, Orientation, Scale, Size, Subsampling};
+use crate::parallel::{Failures, guarded};
 use crate::resample::Filter;
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 /// One resized print.
@@ -32,8 +34,9 @@ impl Print {
     }
 }
 
-/// Least ratio between two prints that are made from one another.
-const CASCADE: f64 = 1.5;
+/// Least ratio between two prints that are made from one another: below it the
+/// second filter would soften what the first has kept.
+pub const CASCADE: f64 = 1.5;
 
 /// Least ratio between a picture decoded at a reduced scale and its prints.
 ///
@@ -72,8 +75,8 @@ pub type Done<'a> = &'a (dyn Fn(usize, &Planes) -> Result<(), Error> + Sync);
 /// Makes every print of `source`.
 ///
 /// `done` gets each print upright, with its index in `prints`; it is called
-/// from up to `threads` threads and does the encoding. The first error stops
-/// the rest.
+/// from up to `threads` threads and does the encoding. An error stops the smaller
+/// prints; of several the one of the largest print counts.
 pub fn make_prints(
     source: &Planes,
     decoded: Decoded,
@@ -89,7 +92,8 @@ pub fn make_prints(
 }
 
 /// Gives out each print in `order`: those that are made from the picture as
-/// `first_hand` has them, asked for in that order, the others made from larger ones.
+/// `first_hand` has them, asked for in that order, the others made from larger
+/// ones. Of several errors the one of the first print in `order` counts.
 pub(crate) fn hand_out(
     prints: &[Print],
     order: &[Step],
@@ -97,37 +101,44 @@ pub(crate) fn hand_out(
     first_hand: FirstHand<'_>,
     done: Done<'_>,
 ) -> Result<(), Error> {
+    let done: Done<'_> = &|index, planes| guarded("print", || done(index, planes));
     if threads <= 1 || prints.len() <= 1 {
-        return resize_all(prints, order, first_hand, &mut |index, planes| done(index, &planes));
+        return resize_all(prints, order, first_hand, &mut |_, index, planes| done(index, &planes))
+            .map_err(|(_, error)| error);
     }
     let queue = Queue::default();
     std::thread::scope(|scope| {
-        let helpers = threads.min(prints.len()) - 1;
-        let helpers: Vec<_> = (0..helpers).map(|_| scope.spawn(|| queue.drain(done))).collect();
-        let resized = {
+        for _ in 1..threads.min(prints.len()) {
+            scope.spawn(|| queue.drain(done));
+        }
+        {
             let _closing = Closing(&queue);
-            resize_all(prints, order, first_hand, &mut |index, planes| {
-                queue.push(index, planes);
+            let resized = resize_all(prints, order, first_hand, &mut |place, index, planes| {
+                queue.push(place, index, planes);
                 Ok(())
-            })
-        };
-        let own = queue.drain(done);
-        helpers.into_iter().fold(resized.and(own), |result, helper| {
-            let panicked = || Err(Error::Codec { format: "print", detail: "a thread panicked".into() });
-            result.and(helper.join().unwrap_or_else(|_| panicked()))
-        })
-    })
+            });
+            if let Err((place, error)) = resized {
+                queue.failures.note(place, error);
+            }
+        }
+        queue.drain(done);
+    });
+    queue.failures.first()
 }
 
 /// The print of an index, made from the picture itself.
 type FirstHand<'a> = &'a mut dyn FnMut(usize) -> Result<Planes, Error>;
 
+/// What becomes of a print, given its place in the order, its index and its planes.
+type Each<'a> = &'a mut dyn FnMut(usize, usize, Arc<Planes>) -> Result<(), Error>;
+
+/// Makes each print in `order`. An error comes with the place of its print.
 fn resize_all(
     prints: &[Print],
     order: &[Step],
     first_hand: FirstHand<'_>,
-    each: &mut dyn FnMut(usize, Arc<Planes>) -> Result<(), Error>,
-) -> Result<(), Error> {
+    each: Each<'_>,
+) -> Result<(), (usize, Error)> {
     let mut made: Vec<Option<Arc<Planes>>> = Vec::with_capacity(order.len());
     for (place, &(index, parent)) in order.iter().enumerate() {
         let print = &prints[index];
@@ -138,11 +149,11 @@ fn resize_all(
                 print.subsampling,
                 (false, false),
                 1,
-            )?,
-            None => first_hand(index)?,
+            ),
+            None => first_hand(index),
         };
-        let planes = Arc::new(planes);
-        each(index, Arc::clone(&planes))?;
+        let planes = Arc::new(planes.map_err(|error| (place, error))?);
+        each(place, index, Arc::clone(&planes)).map_err(|error| (place, error))?;
         made.push(Some(planes));
         // A print that nothing more is made from is only the encoder's.
         for (earlier, slot) in made.iter_mut().enumerate() {
@@ -170,7 +181,9 @@ pub(crate) type Step = (usize, Option<usize>);
 
 /// Prints from largest to smallest, each from the smallest earlier one that
 /// shows the same part and is at least [`CASCADE`] times as large. Never from
-/// an enlarged one, which has nothing that the picture has not.
+/// an enlarged one, which has nothing that the picture has not. Prints of pixels
+/// have a cascade of their own in `imaging`, which looks at trimming and light
+/// where this one looks at chroma.
 pub(crate) fn cascade(prints: &[Print]) -> Vec<Step> {
     let mut order: Vec<usize> = (0..prints.len()).collect();
     order.sort_by(|&a, &b| prints[a].ratio().total_cmp(&prints[b].ratio()));
@@ -221,23 +234,28 @@ impl Drop for Closing<'_> {
     }
 }
 
-/// Resized prints on their way to the encoders.
+/// Resized prints on their way to the encoders. Not [`for_each`], which has all
+/// of its items when it begins: these are encoded while more are being resized.
+///
+/// [`for_each`]: crate::parallel::for_each
 #[derive(Default)]
 struct Queue {
     state: Mutex<Waiting>,
     changed: Condvar,
+    failures: Failures,
 }
 
 #[derive(Default)]
 struct Waiting {
-    prints: std::collections::VecDeque<(usize, Arc<Planes>)>,
+    /// Each with its place in the order and its index, in that order.
+    prints: VecDeque<(usize, usize, Arc<Planes>)>,
     closed: bool,
 }
 
 impl Queue {
-    fn push(&self, index: usize, planes: Arc<Planes>) {
+    fn push(&self, place: usize, index: usize, planes: Arc<Planes>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.prints.push_back((index, planes));
+        state.prints.push_back((place, index, planes));
         self.changed.notify_one();
     }
 
@@ -246,15 +264,22 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    fn drain(&self, done: &(dyn Fn(usize, &Planes) -> Result<(), Error> + Sync)) -> Result<(), Error> {
+    /// Encodes prints, in their order, until there are no more or an earlier one
+    /// has failed.
+    fn drain(&self, done: Done<'_>) {
         loop {
             let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
             while state.prints.is_empty() && !state.closed {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
-            let Some((index, planes)) = state.prints.pop_front() else { return Ok(()) };
+            let Some((place, index, planes)) = state.prints.pop_front() else { return };
             drop(state);
-            done(index, &planes)?;
+            if self.failures.before(place) {
+                return;
+            }
+            if let Err(error) = done(index, &planes) {
+                self.failures.note(place, error);
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Geometry of planes: where chroma lies, turning, and many prints of one
 //! picture.
 
+use super::prints::hand_out;
 use super::*;
 use crate::Error;
 use crate::geometry::{CropBox, Orientation, Scale, Size};
-use std::sync::Mutex;
+use std::sync::{Barrier, Mutex};
 
 fn decoded(full: (u32, u32), orientation: Orientation) -> Decoded {
     Decoded { full: Size::new(full.0, full.1), scale: Scale::Full, orientation }
@@ -147,6 +148,46 @@ fn an_error_of_one_print_is_the_error_of_all() {
         let result =
             make_prints(&source, decoded((40, 30), Orientation::UPRIGHT), &[print; 4], threads, &refuse);
         assert_eq!(result, Err(Error::Codec { format: "test", detail: "full".into() }));
+    }
+}
+
+#[test]
+fn of_two_errors_the_one_of_the_larger_print_counts_however_soon_the_other_fails() {
+    let planes = || Ok(Planes::from_rgb(&gradient(40, 30), 40, 30, Subsampling::S420));
+    let print = Print { crop: CropBox::whole(40, 30), width: 40, height: 30, subsampling: Subsampling::S420 };
+    let fails = |detail: usize| Error::Codec { format: "test", detail: detail.to_string() };
+    // The other thread has the first print before the second is resized, and is
+    // held up until this one fails at the second.
+    let (taken, failing) = (Barrier::new(2), Barrier::new(2));
+    let mut first_hand = |index| {
+        if index == 1 {
+            taken.wait();
+        }
+        planes()
+    };
+    let done = |index: usize, _: &Planes| {
+        if index == 0 {
+            taken.wait();
+        }
+        failing.wait();
+        Err(fails(index))
+    };
+    let order = [(0, None), (1, None)];
+    assert_eq!(hand_out(&[print; 2], &order, 2, &mut first_hand, &done), Err(fails(0)));
+}
+
+#[test]
+fn an_error_of_a_larger_print_counts_before_one_of_resizing() {
+    let print = Print { crop: CropBox::whole(40, 30), width: 40, height: 30, subsampling: Subsampling::S420 };
+    let fails = |detail: &str| Error::Codec { format: "test", detail: detail.into() };
+    for threads in 1..=3 {
+        let mut first_hand = |index| match index {
+            0 => Ok(Planes::from_rgb(&gradient(40, 30), 40, 30, Subsampling::S420)),
+            _ => Err(fails("resizing")),
+        };
+        let order = [(0, None), (1, None)];
+        let result = hand_out(&[print; 2], &order, threads, &mut first_hand, &|_, _| Err(fails("encoding")));
+        assert_eq!(result, Err(fails("encoding")), "{threads} threads");
     }
 }
 
