@@ -14,7 +14,7 @@ use crate::geometry::{Scale, Size};
 use crate::picture::{AnyPicture, Depth, Layout, Picture, Sample};
 use crate::source::Source;
 use crate::source::tiff::{Alpha, Compression, Photometric, TiffHeader, malformed};
-use unpack::Unpacked;
+use unpack::{Unpacked, short};
 
 /// Whether [`decode`] takes a scale other than full: where samples of a pixel
 /// stand together and have means.

@@ -62,7 +62,7 @@ impl Unpacked {
     }
 }
 
-fn short() -> Error {
+pub(super) fn short() -> Error {
     malformed("a strip or tile has fewer bytes than its pixels need")
 }
 
