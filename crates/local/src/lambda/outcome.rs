@@ -255,32 +255,6 @@ mod tests {
     }
 
     #[test]
-    fn the_report_line_has_lambdas_fields_in_its_order() {
-        let mut record = InvocationRecord {
-            request_id: "id".to_owned(),
-            attempt: 1,
-            subjects: Vec::new(),
-            started_ms: 0,
-            outcome: "success".to_owned(),
-            error: Value::Null,
-            duration_ms: 12.345,
-            billed_ms: 20,
-            max_memory_mb: 40,
-            memory_mb: 128,
-            init_ms: Some(7.0),
-            log_stream: String::new(),
-            log: Vec::new(),
-        };
-        assert_eq!(
-            record.report(),
-            "REPORT RequestId: id\tDuration: 12.35 ms\tBilled Duration: 20 ms\tMemory Size: 128 MB\tMax Memory Used: 40 MB\tInit Duration: 7.00 ms"
-        );
-        record.init_ms = None;
-        record.outcome = "Runtime.ExitError".to_owned();
-        assert!(record.report().ends_with("\tStatus: error\tError Type: Runtime.ExitError"));
-    }
-
-    #[test]
     fn the_envelope_has_the_documented_fields() {
         let identity = Identity {
             region: "us-east-1".into(),

@@ -1,6 +1,5 @@
 //! TIFF pixels: strips and tiles unpacked one after another into the picture.
-//! Owns unpacking, bit depths and what samples mean; JPEG inside is
-//! libjpeg-turbo's, LZW and Deflate are the GIF and PNG decoders' crates.
+//! Owns bit depths and what samples mean; `unpack` has the packings.
 //!
 //! Source: TIFF 6.0 and its Technical Note 2 (JPEG).
 
@@ -14,7 +13,7 @@ use crate::geometry::{Scale, Size};
 use crate::picture::{AnyPicture, Depth, Layout, Picture, Sample};
 use crate::source::Source;
 use crate::source::tiff::{Alpha, Compression, Photometric, TiffHeader, malformed};
-use unpack::Unpacked;
+use unpack::{Unpacked, short};
 
 /// Whether [`decode`] takes a scale other than full: where samples of a pixel
 /// stand together and have means.

@@ -1,5 +1,6 @@
 //! The bytes of a strip or tile of a TIFF, unpacked. Owns the packings; refuses
-//! bytes that are fewer than the pixels need.
+//! bytes that are fewer than the pixels need. JPEG inside is libjpeg-turbo's, LZW and
+//! Deflate are the GIF and PNG decoders' crates.
 
 use crate::Error;
 use crate::geometry::Scale;
@@ -62,7 +63,7 @@ impl Unpacked {
     }
 }
 
-fn short() -> Error {
+pub(super) fn short() -> Error {
     malformed("a strip or tile has fewer bytes than its pixels need")
 }
 
