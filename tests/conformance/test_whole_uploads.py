@@ -112,6 +112,13 @@ def plain(body: bytes) -> bytes | None:
     return None
 
 
+def spelled(body: bytes) -> bytes:
+    """The body with its sizes and the names of its trailers in one spelling: digits and names may be of either case, and
+    zeros before a size say nothing. What differs only there is the same upload, and still whole."""
+    body = re.sub(rb"(?m)^0*([0-9a-fA-F]+)(?=[;\r])", lambda found: found.group(1).lower(), body)
+    return re.sub(rb"(?mi)^x-amz-[a-z0-9-]+(?=:)", lambda found: found.group().lower(), body)
+
+
 class Connection:
     """Requests over one connection, until the server says that it closes."""
 
@@ -171,8 +178,7 @@ def test_nothing_is_acknowledged_unless_whole(raw, s3, bucket, key, mode, operat
         answers = [answer for some in threads.map(run, [bodies[at::THREADS] for at in range(THREADS)]) for answer in some]
     assert len(answers) == BODIES
     bare = mode == "unsigned-no-trailer"
-    # Digits of sizes and names of trailers may be of either case: the same upload, and still whole.
-    wrong = [body for body, status in answers if status == 200 and body.lower() != whole.lower() and not (bare and plain(body))]
+    wrong = [body for body, status in answers if status == 200 and spelled(body) != spelled(whole) and not (bare and plain(body))]
     assert not wrong, (len(wrong), wrong[:3])
     assert all(status in (200, 400, 403, 411) for _, status in answers), {status for _, status in answers}
     if not bare and not any(status == 200 for _, status in answers):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent.parent / "crates" / "local" / "src" / "console" / "page"
+PAGE = HERE.parent.parent / "crates" / "console" / "src" / "page"
 
 
 def test_the_page_stays_below_150_kb_compressed() -> None:

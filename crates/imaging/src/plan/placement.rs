@@ -208,6 +208,7 @@ fn offset(slack: u32, place: Place, rounding: Rounding) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Length;
     use proptest::prelude::*;
     use std::num::NonZeroU32;
 

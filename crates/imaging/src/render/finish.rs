@@ -40,7 +40,10 @@ pub(super) fn finish<S: Sample>(
             drop(picture);
             finish_mosaic(counter, print, mosaic)
         }
-        _ => encode(counter, print, &stepped(counter, print, picture)?),
+        _ => {
+            let picture = stepped(counter, print, picture)?;
+            encode(counter, print, &picture)
+        }
     }
 }
 
