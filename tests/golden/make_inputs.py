@@ -235,6 +235,12 @@ def geometry():
     outputs.append('resize = { width = 80, height = 80, fit = "contain", position = "top" }\nformat = "png"\nbackground = "#00000000"')
     outputs.append('resize = { width = 240, enlarge = true }\nformat = "png"')
     case("geometry/fits", base, "png", outputs)
+    outputs = [
+        'extend = 20\nbackground = "#102030"',
+        'extend = { top = 10, right = "5%", bottom = 10, left = "5%" }\nbackground = "transparent"',
+        'resize = { width = 50, height = 50, fit = "contain" }\nextend = "10%"\nbackground = "#102030"',
+    ]
+    case("geometry/extend", base, "png", [f'{output}\nformat = "png"' for output in outputs])
 
 
 def avifs():

@@ -8,7 +8,7 @@
 //! left. One difference, which the recipe documents: a missing side follows
 //! from the aspect ratio in every fit, `fill` included.
 
-use crate::recipe::{Fit, Output, Position, Region, Resize};
+use crate::recipe::{Extend, Fit, Output, Position, Region, Resize};
 use minilab_pixels::geometry::{CropBox, Orientation, Place, Rectangle, Size};
 
 /// The part of `view` that a recipe names, cut off at its edges, at least one
@@ -43,6 +43,16 @@ impl Placement {
         self.scaled != self.canvas
     }
 
+    /// Pads the print. Saturates as [`place`] does.
+    fn extend(&mut self, extend: &Extend) {
+        let Size { width, height } = self.canvas;
+        let (left, top) = (extend.left.of(width), extend.top.of(height));
+        let wider = left.saturating_add(extend.right.of(width));
+        let higher = top.saturating_add(extend.bottom.of(height));
+        self.canvas = Size::new(width.saturating_add(wider), height.saturating_add(higher));
+        self.offset = (self.offset.0.saturating_add(left), self.offset.1.saturating_add(top));
+    }
+
     /// The size to which the crop is scaled, before it is turned.
     pub(crate) fn unturned(&self) -> Size {
         self.scaled.turned(self.turn)
@@ -74,6 +84,9 @@ pub(crate) fn lay_out(view: Rectangle, output: &Output, focus: Option<&Focus<'_>
     let turn = turn(output);
     let mut placement = place(view.size.turned(turn), output.resize.as_ref());
     placement.turn = turn;
+    if let Some(extend) = &output.extend {
+        placement.extend(extend);
+    }
     let mut crop = placement.crop.before(turn, view.size);
     let attentive = output.resize.is_some_and(|resize| resize.position == Position::Attention);
     if let (true, Some(focus)) = (attentive, focus) {
@@ -195,6 +208,7 @@ fn offset(slack: u32, place: Place, rounding: Rounding) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Length;
     use proptest::prelude::*;
     use std::num::NonZeroU32;
 
@@ -247,6 +261,38 @@ mod tests {
             assert_eq!((placed.canvas.width, placed.canvas.height), canvas, "{name}: canvas");
             assert_eq!(placed.offset, offset, "{name}: offset");
         }
+    }
+
+    #[test]
+    fn padding_is_part_of_the_print() {
+        let side = |text: &str| match text.strip_suffix('%') {
+            Some(percent) => Length::Percent(percent.parse().unwrap()),
+            None => Length::Pixels(text.parse().unwrap()),
+        };
+        // Top, right, bottom, left → canvas, offset, of a picture of 100 × 50.
+        for (sides, canvas, offset) in [
+            (["20", "20", "20", "20"], (140, 90), (20, 20)),
+            (["5%", "5%", "5%", "5%"], (110, 56), (5, 3)),
+            (["10", "5%", "0", "1%"], (106, 60), (1, 10)),
+            (["0", "0", "0", "0"], (100, 50), (0, 0)),
+            (["100%", "0", "0", "65535"], (65_635, 100), (65_535, 50)),
+        ] {
+            let [top, right, bottom, left] = sides.map(side);
+            let mut placed = place(Size::new(100, 50), None);
+            placed.extend(&Extend { top, right, bottom, left });
+            assert_eq!((placed.canvas.width, placed.canvas.height), canvas, "{sides:?}");
+            assert_eq!((placed.offset, placed.scaled), (offset, Size::new(100, 50)), "{sides:?}");
+            assert_eq!(placed.has_bars(), sides != ["0"; 4], "{sides:?}");
+        }
+        // Around the bars of `contain`, of which percent are taken too.
+        let mut placed = place(Size::new(100, 50), Some(&resize(100, 100, Fit::Contain, false)));
+        let tenth = Length::Percent(10.0);
+        placed.extend(&Extend { top: tenth, right: tenth, bottom: tenth, left: tenth });
+        assert_eq!((placed.canvas, placed.offset), (Size::new(120, 120), (10, 35)));
+        // What is too large is refused, not wrapped around.
+        let mut placed = place(Size::new(u32::MAX, 1), None);
+        placed.extend(&Extend { top: tenth, right: tenth, bottom: tenth, left: tenth });
+        assert_eq!(placed.canvas, Size::new(u32::MAX, 1));
     }
 
     #[test]

@@ -57,4 +57,11 @@ mod tests {
         assert_eq!(base, with("[limits]\nmegapixels = 10\n[[output]]\nkey = \"p/{key}\"\n"));
         assert_ne!(base, with("[[output]]\nkey = \"p/{key}\"\nquality = 81\n"));
     }
+
+    /// A digest that changes has every print made anew.
+    #[test]
+    fn recipes_of_earlier_versions_keep_their_digests() {
+        let digest = Recipe::parse("[[output]]\nkey = \"p/{key}\"\n").unwrap().digest();
+        assert_eq!(digest, "3f1b54ddb53690b78214b687c556346f");
+    }
 }

@@ -3,7 +3,8 @@
 
 use super::operations::{self, Switch};
 use super::output::{
-    Background, Colour, Flip, Length, Metadata, Output, Pixelate, Region, Resize, Sharpen, Trim, Watermark,
+    Background, Colour, Extend, Flip, Length, Metadata, Output, Pixelate, Region, Resize, Sharpen, Trim,
+    Watermark,
 };
 use super::reader::{Field, Reader, Section};
 use super::{Format, FormatChoice, KeyTemplate, Quality};
@@ -36,6 +37,7 @@ pub(super) struct Draft {
     rotate: Option<u8>,
     flip: Option<Flip>,
     resize: Option<Resize>,
+    extend: Option<Extend>,
     pixelate: Option<(Pixelate, Option<Region>)>,
     blur: Option<f64>,
     sharpen: Option<Switch<Sharpen>>,
@@ -108,6 +110,7 @@ impl Draft {
         }
         set(&mut self.rotate, operations::rotate(reader, section));
         set(&mut self.flip, operations::flip(reader, section));
+        set(&mut self.extend, operations::extend(reader, section));
         set(&mut self.blur, reader.decimal(section, "blur", 0.3..=1000.0, "pixels"));
         set(&mut self.sharpen, operations::sharpen(reader, section));
         set(&mut self.grayscale, reader.boolean(section, "grayscale"));
@@ -186,6 +189,7 @@ impl Draft {
             rotate: self.rotate.unwrap_or(0),
             flip: self.flip.unwrap_or_default(),
             resize: self.resize,
+            extend: self.extend,
             pixelate: self.pixelate.map(|(pixelate, _)| pixelate),
             region: self.pixelate.and_then(|(_, region)| region),
             blur: self.blur,

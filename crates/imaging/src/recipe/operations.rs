@@ -1,7 +1,9 @@
 //! Reading what an output does to the pixels, one function a field.
 
 use super::Place;
-use super::output::{Asset, Fit, Flip, Length, Pixelate, Position, Region, Resize, Sharpen, Trim, Watermark};
+use super::output::{
+    Asset, Extend, Fit, Flip, Length, Pixelate, Position, Region, Resize, Sharpen, Trim, Watermark,
+};
 use super::reader::{Field, Reader, Section, decimal};
 use super::reference::names;
 use std::num::NonZeroU32;
@@ -156,6 +158,18 @@ pub(super) fn region<'d>(
         width: length(reader, &section, "width"),
         height: length(reader, &section, "height"),
     })
+}
+
+/// One length for all sides, or a table with a length for each.
+pub(super) fn extend(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<Extend> {
+    let field = section.field("extend")?;
+    if field.value.as_table().is_none() {
+        let all = length(reader, section, "extend")?;
+        return Some(Extend { top: all, right: all, bottom: all, left: all });
+    }
+    let section = reader.section(&field.path, section.spanned("extend")?, &names("extend"))?;
+    let mut side = |name| length(reader, &section, name).unwrap_or(Length::Pixels(0));
+    Some(Extend { top: side("top"), right: side("right"), bottom: side("bottom"), left: side("left") })
 }
 
 /// `true`, or a table with a threshold. libvips' and sharp's threshold is 10.

@@ -11,7 +11,7 @@ use std::num::NonZeroU32;
 /// One print of every picture.
 ///
 /// The operations are carried out in the order of the fields: trim, crop,
-/// rotate, flip, resize, pixelate, blur, sharpen, grayscale, rounded, watermark.
+/// rotate, flip, resize, extend, pixelate, blur, sharpen, grayscale, rounded, watermark.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Output {
     /// Gives the print's object key.
@@ -29,6 +29,9 @@ pub struct Output {
     pub flip: Flip,
     /// Resizing.
     pub resize: Option<Resize>,
+    /// Padding. Left out of the digest where absent: recipes without it keep theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extend: Option<Extend>,
     /// Pixelating.
     pub pixelate: Option<Pixelate>,
     /// The part of the print that is pixelated; all of it where absent.
@@ -62,7 +65,7 @@ pub struct Output {
     /// The colour space of the print.
     pub colour: Colour,
     /// Shows through where a picture with alpha becomes a print without, and
-    /// fills the bars of `fit = "contain"`.
+    /// fills the bars of `fit = "contain"` and the padding of `extend`.
     pub background: Background,
     /// The `Cache-Control` header of the stored print.
     pub cache_control: String,
@@ -110,6 +113,8 @@ pub(crate) enum Effect {
     Cuts,
     /// Details of the picture can no longer be made out.
     Conceals,
+    /// There is something around the picture.
+    Surrounds,
     /// Colours are other than the picture's.
     Recolours,
     /// Pixels change after the print is scaled, framed and pixelated.
@@ -130,6 +135,7 @@ const OPERATIONS: &[Operation] = &[
         |output| output.resize.as_ref().map_or_else(String::new, Resize::words),
         &[],
     ),
+    (|output| output.extend.is_some(), |_| "padded".to_owned(), &[Effect::Surrounds]),
     (
         |output| output.pixelate.is_some(),
         |output| match output.pixelate {
@@ -167,14 +173,16 @@ impl Output {
 
     /// Whether its prints show the whole picture as it is, but for its size.
     pub fn is_faithful(&self) -> bool {
-        ![Effect::Cuts, Effect::Conceals, Effect::Recolours].into_iter().any(|effect| self.has(effect))
+        ![Effect::Cuts, Effect::Conceals, Effect::Surrounds, Effect::Recolours]
+            .into_iter()
+            .any(|effect| self.has(effect))
             && !self.format.is_document()
     }
 
     /// Whether its prints have the sizes of those of `other`, as far as the
     /// recipe tells.
     pub(super) fn is_sized_as(&self, other: &Self) -> bool {
-        self.resize == other.resize
+        self.resize == other.resize && self.extend == other.extend
     }
 
     /// Its operations in words, such as `inside 1280 × any` or `8 × 8 cells`, in
@@ -310,6 +318,20 @@ pub struct Resize {
     /// Whether light is averaged, not its sRGB code: slower, and thin bright
     /// lines on dark ground keep their brightness.
     pub linear: bool,
+}
+
+/// Padding around a print; percent are of the print's own width (left, right)
+/// or height (top, bottom) before it is padded.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Extend {
+    /// Above the print.
+    pub top: Length,
+    /// At its right.
+    pub right: Length,
+    /// Below it.
+    pub bottom: Length,
+    /// At its left.
+    pub left: Length,
 }
 
 impl Resize {

@@ -1,7 +1,7 @@
 //! What recipes mean, and what is said of bad ones.
 
 use super::*;
-use crate::recipe::{Fit, FormatChoice, Metadata, Place, Position, Quality};
+use crate::recipe::{Extend, Fit, FormatChoice, Length, Metadata, Place, Position, Quality};
 
 fn one(fields: &str) -> Output {
     Recipe::parse(&format!("[[output]]\nkey = \"p/{{key}}\"\n{fields}\n")).unwrap().outputs.remove(0)
@@ -42,6 +42,37 @@ fn buckets_default_to_a_pair_of_names() {
         let text = format!("[source]\nbucket = \"{source}\"\n[[output]]\nkey = \"{{key}}\"\n");
         assert_eq!(Recipe::parse(&text).unwrap().processed.bucket, processed);
     }
+}
+
+#[test]
+fn padding_is_one_length_or_one_for_each_side() {
+    let (none, twenty, part) = (Length::Pixels(0), Length::Pixels(20), Length::Percent(5.0));
+    for (text, [top, right, bottom, left]) in [
+        ("20", [twenty; 4]),
+        ("\"5%\"", [part; 4]),
+        ("{ top = 20 }", [twenty, none, none, none]),
+        ("{ top = 20, right = \"5%\", bottom = 20, left = \"5%\" }", [twenty, part, twenty, part]),
+    ] {
+        let extend = one(&format!("extend = {text}")).extend;
+        assert_eq!(extend, Some(Extend { top, right, bottom, left }), "{text}");
+    }
+    for (text, said) in [
+        ("true", "write pixels such as 20, or percent such as \"20%\""),
+        ("-1", "not a length"),
+        ("\"101%\"", "not a length"),
+        ("{ up = 20 }", "up"),
+        ("{ left = \"wide\" }", "extend.left"),
+    ] {
+        let problems = problems(&format!("[[output]]\nkey = \"p/{{key}}\"\nextend = {text}\n"));
+        assert!(problems.len() == 1 && problems[0].contains(said), "{text}: {problems:?}");
+    }
+}
+
+#[test]
+fn prints_that_differ_in_their_padding_may_share_a_template_with_sizes() {
+    let text = "[[output]]\nkey = \"p/{key}-{width}\"\n[[output]]\nkey = \"p/{key}-{width}\"\n";
+    assert!(problems(text)[0].contains("has the same key"));
+    assert!(Recipe::parse(&(text.to_owned() + "extend = 5\n")).is_ok());
 }
 
 #[test]

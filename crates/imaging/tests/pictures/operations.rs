@@ -84,6 +84,37 @@ fn a_crop_is_in_pixels_or_percent_and_never_leaves_the_picture() {
 }
 
 #[test]
+fn padding_comes_before_what_works_on_the_print_and_counts_in_its_size() {
+    for (fields, width, height, pixels) in [
+        ("extend = { left = 1 }", 4, 2, vec![255, 10, 20, 30, 255, 40, 50, 60]),
+        (
+            "extend = { right = \"34%\", top = \"50%\" }",
+            4,
+            3,
+            vec![255, 255, 255, 255, 10, 20, 30, 255, 40, 50, 60, 255],
+        ),
+        ("extend = { left = 1 }\nrotate = 90", 3, 3, vec![255, 40, 10, 255, 50, 20, 255, 60, 30]),
+        ("crop = { left = 2 }\nextend = { bottom = 1 }\nbackground = \"black\"", 1, 3, vec![30, 60, 0]),
+        // Cells are averages of the padding, too.
+        ("extend = { left = 3, bottom = 2 }\npixelate = { block = 6 }", 6, 4, vec![200; 24]),
+    ] {
+        let print = print(&six(), fields);
+        assert_eq!(shown(&print), (width, height, pixels), "{fields}");
+        assert_eq!((print.width, print.height), (width, height), "{fields}");
+    }
+    let recipe = recipe("[[output]]\nkey = \"p/{width}x{height}/{key}\"\nextend = 7\n");
+    assert_eq!(prints(&six(), &recipe, "a.png")[0].key, "p/17x16/a.png");
+    let limits = Limits { side: 16, ..recipe.limits };
+    let refused = render(&six(), "a.png", &recipe, &limits, &|_| ()).unwrap_err();
+    assert!(matches!(refused, Error::OverLimit { which: Limit::Side, .. }), "{refused}");
+    let predicted = |extend: &str| {
+        let text = head() + "[[output]]\nkey = \"p/{key}\"\n" + extend;
+        minilab_imaging::predict(&six(), "a.png", &Recipe::parse(&text).unwrap(), &Limits::default()).unwrap()
+    };
+    assert!(predicted("extend = 1000") > predicted("") + 4 * 2000 * 2000);
+}
+
+#[test]
 fn a_border_is_trimmed_before_the_print_has_its_size() {
     let mut samples = vec![200_u8; 12 * 10];
     for y in 3..7 {
