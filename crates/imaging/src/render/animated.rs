@@ -2,16 +2,16 @@
 //! a time, so that memory does not grow with their number.
 
 use super::counter::Counter;
-use super::finish::worked_on;
+use super::finish::stepped;
 use crate::Error;
 use crate::plan::PrintPlan;
 use crate::recipe::Quality;
 use minilab_pixels::colour::{Conversion, Model};
 use minilab_pixels::decode::frames::Frames;
 use minilab_pixels::encode::frames::Writer;
-use minilab_pixels::geometry::{Orientation, Rectangle};
-use minilab_pixels::operation::region;
+use minilab_pixels::geometry::Orientation;
 use minilab_pixels::scale::scaled_as;
+use std::sync::Arc;
 
 /// The quality of a print whose quality is to be found: no search is made for
 /// every frame.
@@ -31,7 +31,7 @@ pub(super) fn print(counter: &Counter<'_>, print: &PrintPlan<'_>) -> Result<(), 
         let Some((canvas, delay)) = frames.next_frame()? else { break };
         counter.in_time()?;
         let (crop, size) = (placement.crop, placement.unturned());
-        let mut picture = if source.orientation == Orientation::UPRIGHT && conversion.is_none() {
+        let picture = if source.orientation == Orientation::UPRIGHT && conversion.is_none() {
             scaled_as(canvas, crop, size, print.is_linear())
         } else {
             let mut canvas = canvas.clone();
@@ -41,16 +41,8 @@ pub(super) fn print(counter: &Counter<'_>, print: &PrintPlan<'_>) -> Result<(), 
             scaled_as(&canvas.turned(source.orientation), crop, size, print.is_linear())
         }
         .turned(placement.turn);
-        if placement.has_bars() {
-            picture = picture.framed(placement.canvas, placement.offset, print.output.background.rgba);
-        }
-        if print.is_worked_on() {
-            picture = worked_on(counter, print, picture)?;
-        } else if let Some(grid) = print.grid() {
-            let whole = Rectangle::of(picture.size);
-            picture = region::pixelated(picture, whole, grid);
-        }
-        writer.add(picture, delay)?;
+        let picture = stepped(counter, print, Arc::new(picture))?;
+        writer.add(Arc::unwrap_or_clone(picture), delay)?;
     }
     counter.hand_over(print, format, writer.finish()?)
 }

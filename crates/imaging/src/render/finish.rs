@@ -27,15 +27,9 @@ pub(super) fn finish<S: Sample>(
         counter.keep_small(print, S::eight(&picture).into_owned());
         return Ok(());
     }
-    let placement = &print.placement;
-    let picture = if placement.has_bars() {
-        let owned = Arc::unwrap_or_clone(picture);
-        Arc::new(owned.framed(placement.canvas, placement.offset, print.output.background.rgba))
-    } else {
-        picture
-    };
     match print.grid() {
         Some(grid) if !print.is_worked_on() => {
+            let picture = framed(print, picture);
             let model = match picture.layout {
                 Layout::Grey => mosaic::Model::Gray,
                 Layout::Rgb => mosaic::Model::Rgb,
@@ -46,24 +40,54 @@ pub(super) fn finish<S: Sample>(
             drop(picture);
             finish_mosaic(counter, print, mosaic)
         }
-        None if !print.is_worked_on() => encode(counter, print, &picture),
-        _ => encode(counter, print, &worked_on(counter, print, Arc::unwrap_or_clone(picture))?),
+        _ => {
+            let picture = stepped(counter, print, picture)?;
+            encode(counter, print, &picture)
+        }
     }
+}
+
+/// The steps of a print, or of one of its frames, that has its size: bars,
+/// cells, operations. Whatever the recipe does not ask for is passed over, and
+/// what is shared is copied only where it is changed.
+pub(super) fn stepped<S: Sample>(
+    counter: &Counter<'_>,
+    print: &PrintPlan<'_>,
+    picture: Arc<Picture<S>>,
+) -> Result<Arc<Picture<S>>, Error> {
+    let picture = framed(print, picture);
+    let picture = pixelated(print, picture);
+    worked_on(counter, print, picture)
+}
+
+fn framed<S: Sample>(print: &PrintPlan<'_>, picture: Arc<Picture<S>>) -> Arc<Picture<S>> {
+    let placement = &print.placement;
+    if !placement.has_bars() {
+        return picture;
+    }
+    let owned = Arc::unwrap_or_clone(picture);
+    Arc::new(owned.framed(placement.canvas, placement.offset, print.output.background.rgba))
+}
+
+fn pixelated<S: Sample>(print: &PrintPlan<'_>, picture: Arc<Picture<S>>) -> Arc<Picture<S>> {
+    let Some(grid) = print.any_grid() else { return picture };
+    let whole = Rectangle::of(picture.size);
+    let part = print.output.region.as_ref().map_or(whole, |part| region_of(whole, part));
+    Arc::new(region::pixelated(Arc::unwrap_or_clone(picture), part, grid))
 }
 
 /// What a recipe asks for once the print has its size, in the order of its
 /// reference.
-pub(super) fn worked_on<S: Sample>(
+fn worked_on<S: Sample>(
     counter: &Counter<'_>,
     print: &PrintPlan<'_>,
-    mut picture: Picture<S>,
-) -> Result<Picture<S>, Error> {
-    let output = print.output;
-    if let Some(grid) = print.any_grid() {
-        let whole = Rectangle::of(picture.size);
-        let part = output.region.as_ref().map_or(whole, |part| region_of(whole, part));
-        picture = region::pixelated(picture, part, grid);
+    picture: Arc<Picture<S>>,
+) -> Result<Arc<Picture<S>>, Error> {
+    if !print.is_worked_on() {
+        return Ok(picture);
     }
+    let mut picture = Arc::unwrap_or_clone(picture);
+    let output = print.output;
     if let Some(sigma) = output.blur {
         picture = operation::blur::blurred(&picture, sigma);
     }
@@ -88,7 +112,7 @@ pub(super) fn worked_on<S: Sample>(
     if let Some(watermark) = &output.watermark {
         picture = watermarked(counter, watermark, picture)?;
     }
-    Ok(picture)
+    Ok(Arc::new(picture))
 }
 
 fn watermarked<S: Sample>(
