@@ -1,7 +1,9 @@
 //! The few EXIF fields that matter to a print: read from a TIFF structure that
 //! nobody vouches for, and written anew. Owns bounds; refuses nothing: what
 //! cannot be read is as if it were absent, since a broken camera note is no
-//! reason to lose a picture.
+//! reason to lose a picture. A reader apart from that of the TIFF codec
+//! (`source/tiff/directory.rs`), which follows chains of directories, arrays and
+//! `BigTIFF`: EXIF has none of them.
 //!
 //! Source: TIFF 6.0, section 2; Exif 2.32, 4.6.
 

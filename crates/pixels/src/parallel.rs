@@ -1,6 +1,9 @@
 //! Work handed to a few threads, with an outcome that does not depend on them:
 //! of several errors the one of the first task counts. [`for_each`] runs every
-//! task; whoever hands out work in another way keeps its errors in [`Failures`].
+//! task; prints that are encoded while others are resized (`planes/prints.rs`)
+//! keep their errors in `Failures`, too. Decoders that run ahead of whoever takes
+//! their rows (`jpeg/baseline.rs`, and `flow` of `imaging`) are two threads and a channel:
+//! one task, not many.
 
 use crate::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -124,7 +124,8 @@ impl Flow<'_> {
     }
 }
 
-/// A print of which some rows are made.
+/// A print of which some rows are made. That of a JPEG in `pixels` has planes
+/// instead, of which each has its own rows.
 struct Unfinished<'a> {
     size: Size,
     growing: Growing<'a>,

@@ -10,13 +10,10 @@ use minilab_pixels::geometry::{CropBox, Orientation, Rectangle, Scale, Size};
 use minilab_pixels::operation::{attention, trim};
 use minilab_pixels::parallel::for_each;
 use minilab_pixels::picture::{AnyPicture, Depth, Layout, Picture, Sample};
+use minilab_pixels::planes::CASCADE;
 use minilab_pixels::scale::scaled_as;
 use minilab_pixels::source::Source;
 use std::sync::Arc;
-
-/// Least ratio between two prints that are made from one another: below it the
-/// second filter would soften what the first has kept.
-const CASCADE: f64 = 1.5;
 
 pub(super) fn run(counter: &Counter<'_>, plan: &Plan<'_>, scale: Scale) -> Result<(), Error> {
     if plan.prints.iter().any(|print| !print.is_animated()) {

@@ -16,7 +16,7 @@ mod window;
 use crate::geometry::Subsampling;
 
 pub(crate) use convert::{WebpPlanes, rgb_to_ycc, to_webp_yuv420, ycc_to_rgb};
-pub use prints::{Decoded, Done, MARGIN, Print, first_hand, make_prints, scale_for};
+pub use prints::{CASCADE, Decoded, Done, MARGIN, Print, first_hand, make_prints, scale_for};
 pub(crate) use prints::{cascade, hand_out, of_picture};
 pub(crate) use resize::Resizing;
 pub use window::Window;

@@ -34,8 +34,9 @@ impl Print {
     }
 }
 
-/// Least ratio between two prints that are made from one another.
-const CASCADE: f64 = 1.5;
+/// Least ratio between two prints that are made from one another: below it the
+/// second filter would soften what the first has kept.
+pub const CASCADE: f64 = 1.5;
 
 /// Least ratio between a picture decoded at a reduced scale and its prints.
 ///
@@ -180,7 +181,9 @@ pub(crate) type Step = (usize, Option<usize>);
 
 /// Prints from largest to smallest, each from the smallest earlier one that
 /// shows the same part and is at least [`CASCADE`] times as large. Never from
-/// an enlarged one, which has nothing that the picture has not.
+/// an enlarged one, which has nothing that the picture has not. Prints of pixels
+/// have a cascade of their own in `imaging`, which looks at trimming and light
+/// where this one looks at chroma.
 pub(crate) fn cascade(prints: &[Print]) -> Vec<Step> {
     let mut order: Vec<usize> = (0..prints.len()).collect();
     order.sort_by(|&a, &b| prints[a].ratio().total_cmp(&prints[b].ratio()));
