@@ -17,7 +17,7 @@ use minilab_s3_store::{BucketHandler, Endpoint, S3Store};
 use serde::Serialize;
 use tokio::sync::{Mutex, mpsc};
 
-use crate::args::BucketOptions;
+use crate::options::BucketOptions;
 
 /// Signed for where an endpoint is given and no region: S3 servers other than
 /// AWS's rarely have any.

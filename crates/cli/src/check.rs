@@ -7,17 +7,18 @@ use minilab_imaging::Recipe;
 use minilab_imaging::recipe::{Format, FormatChoice, Output, Quality};
 use serde_json::json;
 
-use crate::Ending;
-use crate::args::{Args, KeyOptions};
 use crate::config;
+use crate::ending::Ending;
+use crate::globals::Globals;
+use crate::options::KeyOptions;
 use crate::table::Table;
 
-pub(crate) fn run(args: &Args) -> anyhow::Result<Ending> {
-    let config = config::load(args)?;
+pub(crate) fn run(globals: &Globals) -> anyhow::Result<Ending> {
+    let config = config::load(globals)?;
     let recipe = &config.recipe;
     let proof = recipe.loop_proof().context("the recipe could trigger itself")?;
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if globals.json {
         let outputs: Vec<_> = recipe
             .outputs
             .iter()
@@ -38,7 +39,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Ending> {
         writeln!(out, "{report}")?;
         return Ok(Ending::Done);
     }
-    if args.quiet {
+    if globals.quiet {
         return Ok(Ending::Done);
     }
 
@@ -77,8 +78,8 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<Ending> {
     Ok(Ending::Done)
 }
 
-pub(crate) fn policy(args: &Args, options: &KeyOptions) -> anyhow::Result<Ending> {
-    let config = config::load(args)?;
+pub(crate) fn policy(globals: &Globals, options: &KeyOptions) -> anyhow::Result<Ending> {
+    let config = config::load(globals)?;
     let document = minilab_lambda::policy::document_with(&config.recipe, &options.keys());
     let document = serde_json::to_string_pretty(&document)?;
     writeln!(std::io::stdout(), "{document}")?;

@@ -11,8 +11,8 @@ use minilab_local::iam::Credentials as RootKey;
 use minilab_local::lambda::FunctionSpec;
 use minilab_s3_store::{Credentials, Endpoint, S3Access, S3Store};
 
-use crate::args::{ForeignOptions, FunctionOptions};
 use crate::config::Config;
+use crate::options::{ForeignOptions, FunctionOptions};
 
 /// Where it listens and keeps its data.
 pub(crate) struct Place {

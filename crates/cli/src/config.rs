@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use minilab_imaging::Recipe;
 use minilab_imaging::recipe::Asset;
 
-use crate::args::Args;
+use crate::globals::Globals;
 
 /// A recipe and where it came from.
 #[derive(Debug)]
@@ -24,9 +24,9 @@ pub(crate) struct Config {
 
 /// Reads `--config`, else `minilab.toml` beside the person, else the built-in
 /// recipe.
-pub(crate) fn load(args: &Args) -> anyhow::Result<Config> {
+pub(crate) fn load(globals: &Globals) -> anyhow::Result<Config> {
     let beside = Path::new("minilab.toml");
-    let path = args.config.as_deref().or_else(|| beside.exists().then_some(beside));
+    let path = globals.config.as_deref().or_else(|| beside.exists().then_some(beside));
     let (text, origin) = match path {
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -44,7 +44,7 @@ pub(crate) fn load(args: &Args) -> anyhow::Result<Config> {
             let folder = std::path::absolute(folder).context("cannot find the recipe's folder")?;
             Ok(Config { recipe, text, origin, folder, path: path.map(Path::to_owned) })
         }
-        Err(problems) if args.json => {
+        Err(problems) if globals.json => {
             println!("{}", serde_json::json!({ "recipe": origin, "problems": problems.0 }));
             bail!("{origin} has {}", count(problems.0.len()));
         }

@@ -22,12 +22,14 @@ use minilab_local::cloud::Cloud;
 use minilab_s3_store::S3Store;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::args::{Args, DemoOptions};
+use crate::cloud;
 use crate::config::{self, Config};
+use crate::ending::Ending;
+use crate::globals::Globals;
 use crate::inputs;
+use crate::options::DemoOptions;
 use crate::results::{self, Picture, Print, Status};
 use crate::samples::SAMPLES;
-use crate::{Ending, cloud};
 
 /// A picture to be uploaded.
 struct Upload {
@@ -54,8 +56,8 @@ impl Content {
     }
 }
 
-pub(crate) fn run(args: &Args, options: &DemoOptions) -> anyhow::Result<Ending> {
-    let config = config::load(args)?;
+pub(crate) fn run(globals: &Globals, options: &DemoOptions) -> anyhow::Result<Ending> {
+    let config = config::load(globals)?;
     let uploads = uploads(options, &config.recipe)?;
     std::fs::create_dir_all(&options.out)
         .with_context(|| format!("cannot make the folder {}", options.out.display()))?;
@@ -73,7 +75,7 @@ pub(crate) fn run(args: &Args, options: &DemoOptions) -> anyhow::Result<Ending> 
     let pictures = runtime.block_on(async {
         let cloud = Cloud::start(settings).await?;
         let pictures = tokio::select! {
-            pictures = pipeline(args, &config, &cloud, &uploads, &options.out) => pictures,
+            pictures = pipeline(globals, &config, &cloud, &uploads, &options.out) => pictures,
             signal = tokio::signal::ctrl_c() => match signal {
                 Ok(()) => Err(anyhow::anyhow!("interrupted")),
                 Err(error) => Err(error.into()),
@@ -82,11 +84,11 @@ pub(crate) fn run(args: &Args, options: &DemoOptions) -> anyhow::Result<Ending> 
         cloud.shutdown().await;
         pictures
     })?;
-    if args.json {
+    if globals.json {
         pictures.iter().for_each(results::line);
     }
-    let ending = results::report(args, &pictures)?;
-    if !args.json && !args.quiet {
+    let ending = results::report(globals, &pictures)?;
+    if !globals.json && !globals.quiet {
         println!("The prints are in {}", options.out.display());
     }
     Ok(ending)
@@ -111,14 +113,14 @@ fn uploads(options: &DemoOptions, recipe: &Recipe) -> anyhow::Result<Vec<Upload>
 }
 
 async fn pipeline(
-    args: &Args,
+    globals: &Globals,
     config: &Config,
     cloud: &Cloud,
     uploads: &[Upload],
     out: &Path,
 ) -> anyhow::Result<Vec<Picture>> {
     let store = cloud::client(cloud)?;
-    let bar = progress(args, uploads.len());
+    let bar = progress(globals, uploads.len());
     let log = watch(cloud, bar.clone());
     bar.set_message("uploading");
     for upload in uploads {
@@ -317,8 +319,8 @@ fn content_type(key: &str) -> &'static str {
     }
 }
 
-fn progress(args: &Args, pictures: usize) -> ProgressBar {
-    if args.json || args.quiet || !std::io::stderr().is_terminal() {
+fn progress(globals: &Globals, pictures: usize) -> ProgressBar {
+    if globals.json || globals.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{spinner} {msg} {bar:40} {pos}/{len}")

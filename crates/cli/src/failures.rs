@@ -14,10 +14,11 @@ use minilab_imaging::recipe::{REPORT_PREFIX, report_key};
 use minilab_s3_store::S3Store;
 use serde_json::Value;
 
-use crate::Ending;
-use crate::args::{Args, FailuresCommand, FailuresOptions};
 use crate::buckets::{self, Done, Workers, patiently};
 use crate::config;
+use crate::ending::Ending;
+use crate::globals::Globals;
+use crate::options::{FailuresCommand, FailuresOptions};
 
 /// A report is far smaller; what is larger is none.
 const LARGEST: u64 = 1 << 20;
@@ -25,22 +26,22 @@ const LARGEST: u64 = 1 << 20;
 /// Reports read at once.
 const AT_ONCE: usize = 8;
 
-pub(crate) fn run(args: &Args, options: &FailuresOptions) -> anyhow::Result<Ending> {
-    let recipe = config::load(args)?.recipe;
+pub(crate) fn run(globals: &Globals, options: &FailuresOptions) -> anyhow::Result<Ending> {
+    let recipe = config::load(globals)?.recipe;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
     runtime.block_on(async {
         match &options.command {
             FailuresCommand::List { prefix, buckets } => {
                 let store = buckets::connect(buckets).await?;
-                list(args, &recipe, &store, prefix).await
+                list(globals, &recipe, &store, prefix).await
             }
             FailuresCommand::Show { key, buckets } => {
                 let store = buckets::connect(buckets).await?;
-                show(args, &recipe, &store, key).await
+                show(globals, &recipe, &store, key).await
             }
             FailuresCommand::Retry { keys, all, buckets } => {
                 let store = buckets::connect(buckets).await?;
-                retry(args, recipe, &store, keys, *all).await
+                retry(globals, recipe, &store, keys, *all).await
             }
         }
     })
@@ -96,7 +97,7 @@ async fn each(
     }
 }
 
-async fn list(args: &Args, recipe: &Recipe, store: &S3Store, prefix: &str) -> anyhow::Result<Ending> {
+async fn list(globals: &Globals, recipe: &Recipe, store: &S3Store, prefix: &str) -> anyhow::Result<Ending> {
     let mut count = 0;
     each(recipe, store, prefix, async |found| {
         let mut out = std::io::stdout().lock();
@@ -106,9 +107,9 @@ async fn list(args: &Args, recipe: &Recipe, store: &S3Store, prefix: &str) -> an
                 continue;
             };
             count += 1;
-            if args.json {
+            if globals.json {
                 writeln!(out, "{report}")?;
-            } else if !args.quiet {
+            } else if !globals.quiet {
                 let [time, code, key, reason] =
                     ["time", "code", "key", "reason"].map(|field| found.text(field).unwrap_or("?"));
                 writeln!(out, "{time}  {code}  {key}: {reason}")?;
@@ -117,19 +118,19 @@ async fn list(args: &Args, recipe: &Recipe, store: &S3Store, prefix: &str) -> an
         Ok(())
     })
     .await?;
-    if !args.json && !args.quiet {
+    if !globals.json && !globals.quiet {
         writeln!(std::io::stdout(), "{count} report{}", if count == 1 { "" } else { "s" })?;
     }
     Ok(Ending::Done)
 }
 
-async fn show(args: &Args, recipe: &Recipe, store: &S3Store, key: &str) -> anyhow::Result<Ending> {
+async fn show(globals: &Globals, recipe: &Recipe, store: &S3Store, key: &str) -> anyhow::Result<Ending> {
     let bucket = &recipe.processed.bucket;
     let at = report_key(key);
     match read(store, bucket, at).await? {
         Some(Found { report: Some(report), .. }) => {
             let mut out = std::io::stdout().lock();
-            if args.json {
+            if globals.json {
                 writeln!(out, "{report}")?;
             } else {
                 writeln!(out, "{report:#}")?;
@@ -151,7 +152,7 @@ async fn show(args: &Args, recipe: &Recipe, store: &S3Store, key: &str) -> anyho
 }
 
 async fn retry(
-    args: &Args,
+    globals: &Globals,
     mut recipe: Recipe,
     store: &Arc<S3Store>,
     keys: &[String],
@@ -169,19 +170,19 @@ async fn retry(
                 (bucket == Some(recipe.source.bucket.as_str()))
                     .then(|| found.text("key").map(str::to_owned))?
             });
-            trouble |= retry_each(args, &recipe, &workers, at_once, keys.collect()).await?;
+            trouble |= retry_each(globals, &recipe, &workers, at_once, keys.collect()).await?;
             Ok(())
         })
         .await?;
     } else {
-        trouble = retry_each(args, &recipe, &workers, at_once, keys.to_vec()).await?;
+        trouble = retry_each(globals, &recipe, &workers, at_once, keys.to_vec()).await?;
     }
     Ok(if trouble { Ending::SomeRejected } else { Ending::Done })
 }
 
 /// Whether a key was rejected again, or could not be finished.
 async fn retry_each(
-    args: &Args,
+    globals: &Globals,
     recipe: &Recipe,
     workers: &Workers,
     at_once: usize,
@@ -201,11 +202,11 @@ async fn retry_each(
         .buffered(at_once);
     while let Some(done) = all.next().await {
         trouble |= done.is_trouble();
-        if args.json {
+        if globals.json {
             writeln!(std::io::stdout(), "{}", serde_json::to_string(&done)?)?;
         } else if done.is_trouble() {
             let _ = writeln!(std::io::stderr(), "{}", done.line());
-        } else if !args.quiet {
+        } else if !globals.quiet {
             writeln!(std::io::stdout(), "{}", done.line())?;
         }
     }

@@ -3,6 +3,7 @@
 //! Owns: arguments, files, environment, what is printed, exit status. Refuses:
 //! deciding anything about pictures or storage; the crates below do.
 
+mod arch;
 mod args;
 mod backfill;
 mod buckets;
@@ -11,10 +12,13 @@ mod cloud;
 mod config;
 mod console;
 mod demo;
+mod ending;
 mod failures;
 mod function;
+mod globals;
 mod inputs;
 mod metrics;
+mod options;
 mod package;
 mod render;
 mod results;
@@ -35,24 +39,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use args::{Args, Command};
-
-/// How a run ended, as the exit status says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Everything was done: 0.
-    Done,
-    /// Some inputs were rejected or failed: 1.
-    SomeRejected,
-}
-
-impl From<Ending> for ExitCode {
-    fn from(ending: Ending) -> Self {
-        match ending {
-            Ending::Done => Self::SUCCESS,
-            Ending::SomeRejected => Self::from(1),
-        }
-    }
-}
+use ending::Ending;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -86,17 +73,18 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> anyhow::Result<Ending> {
+    let globals = &args.globals;
     match &args.command {
-        Command::Check => check::run(args),
-        Command::Policy(options) => check::policy(args, options),
-        Command::Template(options) => template::run(args, options),
-        Command::Package(options) => package::run(args, options),
-        Command::Failures(options) => failures::run(args, options),
-        Command::Backfill(options) => backfill::run(args, options),
-        Command::Render(options) => render::run(args, options),
-        Command::Demo(options) => demo::run(args, options),
-        Command::Up(options) => up::run(args, options),
-        Command::Worker(options) => worker::run(args, options),
+        Command::Check => check::run(globals),
+        Command::Policy(options) => check::policy(globals, options),
+        Command::Template(options) => template::run(globals, options),
+        Command::Package(options) => package::run(globals, options),
+        Command::Failures(options) => failures::run(globals, options),
+        Command::Backfill(options) => backfill::run(globals, options),
+        Command::Render(options) => render::run(globals, options),
+        Command::Demo(options) => demo::run(globals, options),
+        Command::Up(options) => up::run(globals, options),
+        Command::Worker(options) => worker::run(globals, options),
         Command::Function => unreachable!("it has returned"),
     }
 }
@@ -118,7 +106,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn log_to_stderr(args: &Args, traces: Option<&Traces>) {
-    let default = match (args.quiet, &args.command) {
+    let default = match (args.globals.quiet, &args.command) {
         (false, Command::Up(_)) => "warn,minilab=info,minilab_local=info",
         // It is a server: one line for each event.
         (false, Command::Worker(_)) => "warn,minilab=info",
@@ -127,7 +115,7 @@ fn log_to_stderr(args: &Args, traces: Option<&Traces>) {
         (false, _) => "warn",
     };
     // s3s calls a missing key an error and prints whole requests with their headers.
-    let filter = format!("s3s=off,{}", args.log.as_deref().unwrap_or(default));
+    let filter = format!("s3s=off,{}", args.globals.log.as_deref().unwrap_or(default));
     let log = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())

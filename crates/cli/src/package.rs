@@ -14,11 +14,11 @@ use clap::Args as ClapArgs;
 use minilab_imaging::recipe::Asset;
 use serde_json::json;
 
-use crate::Ending;
-use crate::args::Args;
+use crate::arch::Arch;
 use crate::config::{self, Config};
+use crate::ending::Ending;
+use crate::globals::Globals;
 use crate::table::bytes;
-use crate::template::Arch;
 use archive::Entry;
 use program::{Glibc, Program};
 
@@ -53,8 +53,8 @@ pub(crate) struct PackageOptions {
     pub(crate) no_recipe: bool,
 }
 
-pub(crate) fn run(args: &Args, options: &PackageOptions) -> anyhow::Result<Ending> {
-    let config = config::load(args)?;
+pub(crate) fn run(globals: &Globals, options: &PackageOptions) -> anyhow::Result<Ending> {
+    let config = config::load(globals)?;
     config.recipe.loop_proof().context("the recipe could trigger itself")?;
     let path = match &options.bootstrap {
         Some(path) => path.clone(),
@@ -79,7 +79,7 @@ pub(crate) fn run(args: &Args, options: &PackageOptions) -> anyhow::Result<Endin
     let zip = archive::zip(&entries).context("cannot make the zip")?;
     write(&options.out, &zip)?;
     report(
-        args,
+        globals,
         options,
         &config,
         &program,
@@ -173,7 +173,7 @@ struct Made<'a> {
 }
 
 fn report(
-    args: &Args,
+    globals: &Globals,
     options: &PackageOptions,
     config: &Config,
     program: &Program,
@@ -181,7 +181,7 @@ fn report(
 ) -> anyhow::Result<()> {
     let Made { entries, unpacked, packed, embedded } = made;
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if globals.json {
         let report = json!({
             "zip": options.out,
             "bytes": packed,
@@ -194,7 +194,7 @@ fn report(
         writeln!(out, "{report}")?;
         return Ok(());
     }
-    if args.quiet {
+    if globals.quiet {
         return Ok(());
     }
     writeln!(out, "{}: {} zipped, {} unpacked", options.out.display(), bytes(*packed), bytes(*unpacked))?;

@@ -11,20 +11,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 use minilab_imaging::recipe::Asset;
 use minilab_imaging::{Error, Limit, Limits, Recipe, Rendition};
 
-use crate::Ending;
-use crate::args::{Args, RenderOptions};
 use crate::config;
+use crate::ending::Ending;
+use crate::globals::Globals;
 use crate::inputs::{self, Input};
+use crate::options::RenderOptions;
 use crate::results::{self, Picture, Print, Status};
 use crate::table::bytes;
 
-pub(crate) fn run(args: &Args, options: &RenderOptions) -> anyhow::Result<Ending> {
-    let config = config::load(args)?;
+pub(crate) fn run(globals: &Globals, options: &RenderOptions) -> anyhow::Result<Ending> {
+    let config = config::load(globals)?;
     let inputs = inputs::collect(&options.files, &config.recipe)?;
     std::fs::create_dir_all(&options.out)
         .with_context(|| format!("cannot make the folder {}", options.out.display()))?;
 
-    let bar = progress(args, inputs.len());
+    let bar = progress(globals, inputs.len());
     let next = AtomicUsize::new(0);
     let stopped = AtomicBool::new(false);
     let finished: Mutex<Vec<(usize, anyhow::Result<Picture>)>> = Mutex::new(Vec::new());
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &Args, options: &RenderOptions) -> anyhow::Result<Ending
                     let Some(input) = inputs.get(index) else { break };
                     let result = one(input, &config.recipe, &limits, &options.out);
                     match &result {
-                        Ok(picture) if args.json => results::line(picture),
+                        Ok(picture) if globals.json => results::line(picture),
                         Ok(_) => {}
                         Err(_) => stopped.store(true, Ordering::Relaxed),
                     }
@@ -60,7 +61,7 @@ pub(crate) fn run(args: &Args, options: &RenderOptions) -> anyhow::Result<Ending
     let mut finished = finished.into_inner().unwrap_or_else(PoisonError::into_inner);
     finished.sort_by_key(|(index, _)| *index);
     let pictures = finished.into_iter().map(|(_, result)| result).collect::<anyhow::Result<Vec<_>>>()?;
-    results::report(args, &pictures)
+    results::report(globals, &pictures)
 }
 
 /// Renders one file. An error is about this machine (a full disk), not the picture.
@@ -113,8 +114,8 @@ fn one(input: &Input, recipe: &Recipe, limits: &Limits, out: &Path) -> anyhow::R
     Ok(picture)
 }
 
-fn progress(args: &Args, pictures: usize) -> ProgressBar {
-    if args.json || args.quiet || !std::io::stderr().is_terminal() {
+fn progress(globals: &Globals, pictures: usize) -> ProgressBar {
+    if globals.json || globals.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} pictures, {per_sec}, {eta} left")

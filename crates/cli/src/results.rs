@@ -5,8 +5,8 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
-use crate::Ending;
-use crate::args::Args;
+use crate::ending::Ending;
+use crate::globals::Globals;
 use crate::table::{Table, bytes, milliseconds};
 
 /// What became of one picture; one line of `--json`.
@@ -65,11 +65,11 @@ pub(crate) struct Print {
 
 /// Prints the table, unless JSON lines were printed already or nothing is wanted,
 /// and names every picture without prints on standard error.
-pub(crate) fn report(args: &Args, pictures: &[Picture]) -> anyhow::Result<Ending> {
+pub(crate) fn report(globals: &Globals, pictures: &[Picture]) -> anyhow::Result<Ending> {
     let count = |status| pictures.iter().filter(|picture| picture.status == status).count();
     let (rejected, failed) = (count(Status::Rejected), count(Status::Failed));
     let mut out = std::io::stdout().lock();
-    if !args.json && !args.quiet {
+    if !globals.json && !globals.quiet {
         let mut table = Table::new(&["source", "print", "dimensions>", "bytes>", "ms>"]);
         for picture in pictures {
             for print in &picture.prints {
@@ -93,7 +93,7 @@ pub(crate) fn report(args: &Args, pictures: &[Picture]) -> anyhow::Result<Ending
         )?;
     }
     out.flush()?;
-    if !args.json {
+    if !globals.json {
         for picture in pictures {
             let word = match picture.status {
                 Status::Written => continue,

@@ -9,13 +9,15 @@ use minilab_local::cloud::{Additions, Cloud};
 use minilab_local::iam::Credentials;
 use serde_json::json;
 
-use crate::args::{Args, UpOptions};
+use crate::cloud;
 use crate::config::{self, Config};
 use crate::console::Console;
-use crate::{Ending, cloud};
+use crate::ending::Ending;
+use crate::globals::Globals;
+use crate::options::UpOptions;
 
-pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
-    let config = config::load(args)?;
+pub(crate) fn run(globals: &Globals, options: &UpOptions) -> anyhow::Result<Ending> {
+    let config = config::load(globals)?;
     let place = cloud::Place {
         data_dir: options.data_dir.clone(),
         s3_addr: options.s3_addr,
@@ -26,7 +28,7 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
     cloud::set_foreign(&mut settings.function, &options.foreign)?;
     let console = Console::new(
         &config,
-        args.config.as_deref(),
+        globals.config.as_deref(),
         &settings.function.env,
         options.function.policy.is_none(),
         options.function.memory,
@@ -41,7 +43,7 @@ pub(crate) fn run(args: &Args, options: &UpOptions) -> anyhow::Result<Ending> {
             page: Some(Arc::new(ConsolePage::new(Some(console)))),
         };
         let cloud = Cloud::start_with(settings, additions).await?;
-        ready(args, &config, &cloud)?;
+        ready(globals, &config, &cloud)?;
         tokio::select! {
             signal = tokio::signal::ctrl_c() => signal?,
             _ = terminate.recv() => {}
@@ -69,12 +71,12 @@ fn own_key() -> anyhow::Result<Option<Credentials>> {
     }
 }
 
-fn ready(args: &Args, config: &Config, cloud: &Cloud) -> anyhow::Result<()> {
+fn ready(globals: &Globals, config: &Config, cloud: &Cloud) -> anyhow::Result<()> {
     let credentials = cloud.credentials();
     let (s3, console) = (cloud.s3_endpoint(), cloud.console_url().unwrap_or_default());
     let recipe = &config.recipe;
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if globals.json {
         let line = json!({
             "ready": true,
             "s3": s3,
@@ -86,7 +88,7 @@ fn ready(args: &Args, config: &Config, cloud: &Cloud) -> anyhow::Result<()> {
             "processed": recipe.processed.bucket,
         });
         writeln!(out, "{line}")?;
-    } else if !args.quiet {
+    } else if !globals.quiet {
         let (key, secret, region) =
             (&credentials.access_key_id, &credentials.secret_access_key, cloud::REGION);
         writeln!(out, "minilab is up ({})\n", config.origin)?;

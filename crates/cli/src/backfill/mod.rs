@@ -27,10 +27,11 @@ use minilab_imaging::Recipe;
 use minilab_s3_store::{Listed, S3Store};
 use serde::Serialize;
 
-use crate::Ending;
-use crate::args::{Args, BackfillOptions, Via};
 use crate::buckets::{self, Done, Workers, patiently};
 use crate::config;
+use crate::ending::Ending;
+use crate::globals::Globals;
+use crate::options::{BackfillOptions, Via};
 use crate::table::bytes;
 use freshness::Freshness;
 use invoke::Function;
@@ -91,8 +92,8 @@ struct Summary {
     resume_after: Option<String>,
 }
 
-pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Ending> {
-    let mut recipe = config::load(args)?.recipe;
+pub(crate) fn run(globals: &Globals, options: &BackfillOptions) -> anyhow::Result<Ending> {
+    let mut recipe = config::load(globals)?.recipe;
     recipe.loop_proof().context("the recipe could trigger itself")?;
     let selection = Selection {
         bucket: recipe.source.bucket.clone(),
@@ -114,7 +115,7 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
         minilab_s3_store::supply(&mut recipe, &store).await?;
         let (workers, count) = Workers::start(&Arc::new(recipe.clone()), &store, options.concurrency).await;
         let run = Run {
-            args,
+            globals,
             recipe: &recipe,
             digest: recipe.digest(),
             store: &store,
@@ -123,7 +124,7 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
             function: function.map(|function| (function, options.batch as usize)),
             at_once: count * LOOKS,
             dry: options.dry_run,
-            bar: progress(args),
+            bar: progress(globals),
             stopped: AtomicBool::new(false),
         };
         tokio::select! {
@@ -132,7 +133,7 @@ pub(crate) fn run(args: &Args, options: &BackfillOptions) -> anyhow::Result<Endi
             result = stop_twice(&run.stopped) => Err(result),
         }
     })?;
-    report(args, &summary)?;
+    report(globals, &summary)?;
     let clean = summary.rejected + summary.failed == 0 && !summary.interrupted;
     Ok(if clean { Ending::Done } else { Ending::SomeRejected })
 }
@@ -176,7 +177,7 @@ fn since(text: &str, now: SystemTime) -> anyhow::Result<SystemTime> {
 }
 
 struct Run<'a> {
-    args: &'a Args,
+    globals: &'a Globals,
     recipe: &'a Recipe,
     digest: String,
     store: &'a Arc<S3Store>,
@@ -363,7 +364,7 @@ impl Run<'_> {
         summary.deleted += u64::from(done.deleted);
         summary.bytes_in += done.bytes_in;
         summary.bytes_out += done.bytes_out;
-        if self.args.json {
+        if self.globals.json {
             writeln!(std::io::stdout(), "{}", serde_json::to_string(done)?)?;
         } else if done.is_trouble() {
             // Above the bar, not through it.
@@ -375,8 +376,8 @@ impl Run<'_> {
     }
 }
 
-fn progress(args: &Args) -> ProgressBar {
-    if args.json || args.quiet || !std::io::stderr().is_terminal() {
+fn progress(globals: &Globals) -> ProgressBar {
+    if globals.json || globals.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} sources, {per_sec}, {eta} left {msg}")
@@ -386,13 +387,13 @@ fn progress(args: &Args) -> ProgressBar {
     bar
 }
 
-fn report(args: &Args, summary: &Summary) -> anyhow::Result<()> {
+fn report(globals: &Globals, summary: &Summary) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if globals.json {
         writeln!(out, "{}", serde_json::json!({ "summary": summary }))?;
         return Ok(());
     }
-    if args.quiet {
+    if globals.quiet {
         return Ok(());
     }
     let Summary { sources, up_to_date, due, printed, rejected, skipped, failed, written, deleted, .. } =

@@ -3,8 +3,10 @@
 
 use minilab_lambda::policy::Grant;
 
+use super::dashboard;
+use super::options::Format;
+use super::plan::{Alarm, Bucket, BucketRole, EVENTS, Measured, Plan, RECEIVES, RecipeFrom};
 use super::quote::{indented, yaml, yaml_block};
-use super::{Alarm, Bucket, BucketRole, EVENTS, Format, Measured, Plan, RECEIVES, RecipeFrom, dashboard};
 
 pub(super) fn render(plan: &Plan<'_>) -> String {
     let mut parts = vec![head(plan), "Resources:".to_owned()];

@@ -4,7 +4,7 @@
 use minilab_lambda::metrics::NAMESPACE;
 use serde_json::{Value, json};
 
-use super::Plan;
+use super::plan::Plan;
 
 pub(super) fn body(plan: &Plan<'_>, region: &str) -> String {
     let name = plan.name;

@@ -7,6 +7,8 @@
 #[expect(clippy::format_push_string, clippy::format_collect, reason = "read as text, and written once a run")]
 mod cloudformation;
 mod dashboard;
+mod options;
+mod plan;
 mod quote;
 #[expect(clippy::format_push_string, clippy::format_collect, reason = "read as text, and written once a run")]
 mod terraform;
@@ -14,135 +16,17 @@ mod terraform;
 use std::io::Write as _;
 
 use anyhow::{Context as _, bail, ensure};
-use clap::{Args as ClapArgs, ValueEnum};
 use minilab_imaging::Recipe;
 use minilab_imaging::recipe::Asset;
-use minilab_lambda::policy::Grant;
 
-use crate::Ending;
-use crate::args::{Args, KeyOptions};
+use crate::arch::Arch;
 use crate::config::{self, Config};
+use crate::ending::Ending;
+use crate::globals::Globals;
+use minilab_lambda::policy::Grant;
+use plan::{Alarm, Bucket, BucketRole, EVENTS, Measured, Plan, RecipeFrom};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// YAML for `aws cloudformation deploy`
-    Cloudformation,
-    /// The same for `sam deploy`, which uploads the zip itself
-    Sam,
-    /// HCL for `terraform apply` or `tofu apply`
-    Terraform,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Arch {
-    Arm64,
-    #[value(name = "x86_64")]
-    X86_64,
-}
-
-impl Arch {
-    /// What `make package` builds for on this machine.
-    const HERE: Self = if cfg!(target_arch = "aarch64") { Self::Arm64 } else { Self::X86_64 };
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Arm64 => "arm64",
-            Self::X86_64 => "x86_64",
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TriggerKind {
-    /// The bucket invokes the function
-    Direct,
-    /// The bucket fills a queue that the function empties
-    Sqs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Versioning {
-    None,
-    Source,
-    Processed,
-    Both,
-}
-
-#[derive(Debug, Clone, ClapArgs)]
-pub(crate) struct TemplateOptions {
-    /// The language
-    #[arg(long, value_enum, default_value_t = Format::Cloudformation)]
-    pub(crate) format: Format,
-
-    /// Name of the function, and the beginning of the other resources' names
-    #[arg(long, value_name = "NAME", default_value = "minilab")]
-    pub(crate) name: String,
-
-    /// The source bucket exists: leave it as it is
-    #[arg(long)]
-    pub(crate) existing_source: bool,
-
-    /// The processed bucket exists: leave it as it is
-    #[arg(long)]
-    pub(crate) existing_processed: bool,
-
-    #[command(flatten)]
-    pub(crate) keys: KeyOptions,
-
-    /// Which new buckets keep the former versions of their objects
-    #[arg(long, value_enum, value_name = "BUCKETS", default_value_t = Versioning::Source)]
-    pub(crate) versioning: Versioning,
-
-    /// How long former versions are kept
-    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    pub(crate) keep_versions: u32,
-
-    /// Delete sources after so many days; their prints stay [default: never]
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    pub(crate) expire_sources: Option<u32>,
-
-    /// Delete prints and failure reports after so many days [default: never]
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
-    pub(crate) expire_prints: Option<u32>,
-
-    /// Where the function reads the recipe at each cold start, with the watermarks beside it, such as
-    /// `s3://settings/minilab.toml` [default: the template carries a short recipe, the zip a long one]
-    #[arg(long, value_name = "S3_URI")]
-    pub(crate) recipe_at: Option<String>,
-
-    /// What the function's zip was built for [default: this machine's]
-    #[arg(long, value_enum)]
-    pub(crate) arch: Option<Arch>,
-
-    /// The function's memory, in MB; its share of processors grows with it
-    #[arg(long, value_name = "MB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(128..=10_240))]
-    pub(crate) memory: u32,
-
-    /// Longest invocation, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=900))]
-    pub(crate) timeout: u32,
-
-    /// Reserve so many concurrent invocations: never more, and always so many [default: none are
-    /// reserved; with `--trigger sqs` the queue starts 10 at most]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub(crate) concurrency: Option<u32>,
-
-    /// How an event reaches the function
-    #[arg(long, value_enum, default_value_t = TriggerKind::Direct)]
-    pub(crate) trigger: TriggerKind,
-
-    /// With `--trigger sqs`: most events in one invocation
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=10))]
-    pub(crate) batch: u32,
-
-    /// How long the function's log is kept; a number of days that CloudWatch has
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
-    pub(crate) log_retention: u32,
-
-    /// SNS topic that hears of alarms [default: they show in CloudWatch only]
-    #[arg(long, value_name = "ARN")]
-    pub(crate) alarm_topic: Option<String>,
-}
+pub(crate) use options::{Format, TemplateOptions, TriggerKind, Versioning};
 
 /// `PutRetentionPolicy` in the CloudWatch Logs API Reference.
 const RETENTIONS: [u32; 23] = [
@@ -152,12 +36,6 @@ const RETENTIONS: [u32; 23] = [
 
 /// Lambda allows 4 KB for all variables together ("Lambda quotas").
 const LONGEST_RECIPE: usize = 3584;
-
-/// Notifications of these: reconcile needs no others.
-const EVENTS: [&str; 2] = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"];
-
-/// An event that failed comes back so many times before it is set aside.
-const RECEIVES: u32 = 5;
 
 /// Batches that a queue has under way at once: Lambda's own bounds
 /// (`ScalingConfig` in the Lambda API Reference), and what a new account can run.
@@ -173,81 +51,8 @@ const LONGEST_POLICIES: usize = 10_240;
 /// longest names.
 const OTHER_POLICIES: usize = 640;
 
-/// Everything that a template says, in no language.
-#[derive(Debug)]
-struct Plan<'a> {
-    name: &'a str,
-    options: &'a TemplateOptions,
-    /// The new buckets, the source first.
-    buckets: Vec<Bucket<'a>>,
-    source: &'a str,
-    prefix: &'a str,
-    processed: &'a str,
-    grants: Vec<Grant>,
-    recipe: RecipeFrom<'a>,
-    alarms: Vec<Alarm>,
-}
-
-#[derive(Debug)]
-struct Bucket<'a> {
-    role: BucketRole,
-    name: &'a str,
-    key: Option<&'a str>,
-    versioned: bool,
-    /// After so many days.
-    expires: Option<u32>,
-}
-
-impl Bucket<'_> {
-    /// Whether a deleted object's marker would stay for ever once its versions
-    /// are gone. A rule that deletes after a number of days removes it too.
-    const fn keeps_delete_markers(&self) -> bool {
-        self.versioned && self.expires.is_none()
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BucketRole {
-    Source,
-    Processed,
-}
-
-/// Where the function finds the recipe.
-#[derive(Debug)]
-enum RecipeFrom<'a> {
-    /// In its environment: a changed recipe is a changed template.
-    Environment(&'a str),
-    /// In its zip, for this reason.
-    Package(&'static str),
-    /// In an object that has this URI.
-    Object(&'a str),
-}
-
-#[derive(Debug)]
-struct Alarm {
-    /// `Failures`: the logical id's beginning.
-    title: &'static str,
-    /// `failures`: the name's end, and the incident page's anchor.
-    slug: &'static str,
-    what: &'static str,
-    metric: &'static str,
-    of: Measured,
-    statistic: &'static str,
-    threshold: u32,
-    /// Of five minutes each.
-    periods: u32,
-}
-
-/// Whose metric it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Measured {
-    Function,
-    Events,
-    DeadLetters,
-}
-
-pub(crate) fn run(args: &Args, options: &TemplateOptions) -> anyhow::Result<Ending> {
-    let config = config::load(args)?;
+pub(crate) fn run(globals: &Globals, options: &TemplateOptions) -> anyhow::Result<Ending> {
+    let config = config::load(globals)?;
     let plan = plan(&config, options)?;
     let text = match options.format {
         Format::Cloudformation | Format::Sam => cloudformation::render(&plan),

@@ -5,8 +5,9 @@ mod trigger;
 
 use minilab_lambda::policy::Grant;
 
+use super::dashboard;
+use super::plan::{Alarm, Bucket, BucketRole, Measured, Plan, RecipeFrom};
 use super::quote::{hcl, hcl_aligned, hcl_heredoc, indented};
-use super::{Alarm, Bucket, BucketRole, Measured, Plan, RecipeFrom, dashboard};
 
 pub(super) fn render(plan: &Plan<'_>) -> String {
     let mut parts = vec![HEAD.trim().to_owned()];

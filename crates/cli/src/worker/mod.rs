@@ -40,17 +40,17 @@ use self::metrics::Metrics;
 use self::nats::Source;
 use self::sqs::Queue;
 use self::webhook::Webhook;
-use crate::Ending;
-use crate::args::Args;
+use crate::ending::Ending;
+use crate::globals::Globals;
 use crate::{buckets, config};
 
 /// The shortest token, in bytes, where other machines reach the webhook: as long
 /// as the small cloud's secret.
 const SHORTEST: usize = 20;
 
-pub(crate) fn run(args: &Args, options: &WorkerOptions) -> anyhow::Result<Ending> {
+pub(crate) fn run(globals: &Globals, options: &WorkerOptions) -> anyhow::Result<Ending> {
     if options.dead_letters {
-        return print_dead_letters(args, &options.data_dir);
+        return print_dead_letters(globals, &options.data_dir);
     }
     let via = options.via.context("--via is missing")?;
     let token = options.token.clone().filter(|token| !token.is_empty());
@@ -62,17 +62,17 @@ pub(crate) fn run(args: &Args, options: &WorkerOptions) -> anyhow::Result<Ending
             options.listen
         );
     }
-    let recipe = config::load(args)?.recipe;
+    let recipe = config::load(globals)?.recipe;
     recipe.loop_proof().context("the recipe could trigger itself")?;
     let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
-    let ending = runtime.block_on(serve(args, options, via, token, recipe));
+    let ending = runtime.block_on(serve(globals, options, via, token, recipe));
     // Pictures that nobody waits for any more do not hold up the end.
     runtime.shutdown_background();
     ending
 }
 
 async fn serve(
-    args: &Args,
+    globals: &Globals,
     options: &WorkerOptions,
     via: Via,
     token: Option<String>,
@@ -110,7 +110,7 @@ async fn serve(
         started = part.start(via, token, &services) => started?,
         () = signals.next() => return Ok(Ending::Done),
     };
-    ready(args, &part, via, &started, metrics_addr)?;
+    ready(globals, &part, via, &started, metrics_addr)?;
     part.until_stopped(started.takers, &mut signals).await
 }
 
@@ -286,7 +286,7 @@ impl Part<'_> {
 }
 
 fn ready(
-    args: &Args,
+    globals: &Globals,
     part: &Part<'_>,
     via: Via,
     started: &Started,
@@ -296,7 +296,7 @@ fn ready(
     let budget = part.engine.budget();
     let (memory, largest) = (budget.total() >> 20, budget.largest_at_once());
     let mut out = std::io::stdout().lock();
-    if args.json {
+    if globals.json {
         let line = json!({
             "ready": true,
             "via": via.word(),
@@ -306,7 +306,7 @@ fn ready(
             "concurrency": part.engine.at_once(),
         });
         writeln!(out, "{line}")?;
-    } else if !args.quiet {
+    } else if !globals.quiet {
         writeln!(out, "minilab takes events from {}: {}", via.word(), started.place)?;
         writeln!(
             out,
@@ -319,7 +319,7 @@ fn ready(
     Ok(())
 }
 
-fn print_dead_letters(args: &Args, folder: &Path) -> anyhow::Result<Ending> {
+fn print_dead_letters(globals: &Globals, folder: &Path) -> anyhow::Result<Ending> {
     let letters = inbox::dead_letters(folder)?;
     let mut out = std::io::stdout().lock();
     let time = |ms: i64| {
@@ -328,7 +328,7 @@ fn print_dead_letters(args: &Args, folder: &Path) -> anyhow::Result<Ending> {
     };
     for letter in &letters {
         let inbox::DeadLetter { body, received_ms, failed_ms, attempts, reason } = letter;
-        if args.json {
+        if globals.json {
             let text = String::from_utf8_lossy(body);
             let event: Value = serde_json::from_str(&text).unwrap_or_else(|_| text.into());
             let line = json!({
@@ -336,11 +336,11 @@ fn print_dead_letters(args: &Args, folder: &Path) -> anyhow::Result<Ending> {
                 "attempts": attempts, "reason": reason, "event": event,
             });
             writeln!(out, "{line}")?;
-        } else if !args.quiet {
+        } else if !globals.quiet {
             writeln!(out, "{}  tried {attempts} times: {reason}", time(*failed_ms))?;
         }
     }
-    if !args.json && !args.quiet {
+    if !globals.json && !globals.quiet {
         writeln!(out, "{} dead letter{}", letters.len(), if letters.len() == 1 { "" } else { "s" })?;
     }
     Ok(Ending::Done)

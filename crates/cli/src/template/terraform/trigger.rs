@@ -1,8 +1,8 @@
 //! What brings events to the function, and where those go that it cannot do, in
 //! HCL. Owns the words; the plan says what is there.
 
+use super::super::plan::{BucketRole, EVENTS, Plan, RECEIVES};
 use super::super::quote::hcl;
-use super::super::{BucketRole, EVENTS, Plan, RECEIVES};
 
 pub(super) fn render(plan: &Plan<'_>) -> String {
     let source = if plan.is_new(BucketRole::Source) {
