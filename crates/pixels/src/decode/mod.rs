@@ -26,10 +26,9 @@ pub use decoded::{Coming, Decoded, Outlet, STRIP};
 pub use jpeg::model;
 
 use crate::Error;
-use crate::colour::ColourSpace;
 use crate::format::Format;
 use crate::geometry::{CropBox, Scale, Size};
-use crate::picture::{AnyPicture, Depth, Picture};
+use crate::picture::{Depth, Picture};
 use crate::source::{Kind, Source};
 
 /// Whether [`still`] takes a scale other than full.
@@ -59,8 +58,8 @@ pub fn still<'a>(source: &Source<'a>, scale: Scale, depth: Depth) -> Result<Deco
         Kind::Jxl(header) => jxl::decode(source, header, depth),
         #[cfg(feature = "svg")]
         Kind::Svg(header) => {
-            let picture = AnyPicture::Eight(svg::rasterise(header, source.stored)?);
-            Ok(Decoded { picture, colour: ColourSpace::Srgb })
+            let picture = crate::picture::AnyPicture::Eight(svg::rasterise(header, source.stored)?);
+            Ok(Decoded { picture, colour: crate::colour::ColourSpace::Srgb })
         }
     }
 }
