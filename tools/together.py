@@ -23,7 +23,7 @@ SHOWING = threading.Lock()
 
 def counted(output: str) -> int:
     """Tests that passed, by the closing lines of pytest, cargo and node."""
-    patterns = (r"(\d+) passed", r"^# pass (\d+)")
+    patterns = (r"(\d+) passed(?=[,;] | in )", r"^# pass (\d+)")
     return sum(int(number) for pattern in patterns for number in re.findall(pattern, output, re.MULTILINE))
 
 
