@@ -199,8 +199,8 @@ async fn respond(
     let mut request =
         request.map(|body| if is_form { impatient(body, FORM_PATIENCE) } else { Body::from(body) });
     whole::announce_nothing(request.headers_mut());
-    let headers = request.headers().clone();
-    let mut request = request.map(|body| whole::verified(&headers, body));
+    let framing = whole::announced_frame(request.headers());
+    let mut request = request.map(|body| whole::verified(framing, body));
     request.extensions_mut().insert(exchange.clone());
     let hashed = request
         .headers()

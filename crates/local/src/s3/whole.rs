@@ -34,16 +34,22 @@ pub(super) fn announces_nothing(name: &str, headers: &HeaderMap) -> bool {
     name == TRAILER && headers.get_all(TRAILER).iter().all(HeaderValue::is_empty)
 }
 
+/// The frame that the headers announce for the body; `None` for a body that is not chunked.
+pub(super) fn announced_frame(headers: &HeaderMap) -> Option<Framing> {
+    let mode = mode(headers)?;
+    // Without a length `s3s` refuses the request before it reads.
+    let length = decoded_length(headers)?;
+    let trailer = headers.get(TRAILER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Some(Framing::new(mode, length, trailer))
+}
+
 /// The body of a chunked upload, which fails where it is not framed as announced; other bodies as they are.
 ///
 /// `s3s` takes the end of a body for the end of the upload, wherever it comes. It reads to the body's end before it
 /// reports the upload's, so that a fault found there is in time.
-pub(super) fn verified(headers: &HeaderMap, body: Body) -> Body {
-    let Some(mode) = mode(headers) else { return body };
-    // Without a length `s3s` refuses the request before it reads.
-    let Some(length) = decoded_length(headers) else { return body };
-    let trailer = headers.get(TRAILER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let start = (body, Framing::new(mode, length, trailer));
+pub(super) fn verified(framing: Option<Framing>, body: Body) -> Body {
+    let Some(framing) = framing else { return body };
+    let start = (body, framing);
     let frames = futures::stream::try_unfold(start, |(mut body, mut framing)| async move {
         while let Some(frame) = body.frame().await {
             let frame = frame?;
