@@ -23,7 +23,7 @@ demo: build
 # Packages are fetched while the compiler works, and the suites run side by side.
 test:
 	tools/setup.sh build
-	tools/together.py "setup=tools/setup.sh test && tools/python-environment.sh .tools/deploy-venv tests/deploy/requirements.txt" \
+	tools/together.py "setup=$(MAKE) setup" \
 	  "build=$(MAKE) programs tests"
 	$(MAKE) suites
 

@@ -20,12 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CHECKED = ("--locked", "--release", "--config", "tools/checked.toml")
 # Changes of these reach every crate.
 EVERYWHERE = {"Cargo.toml", "Cargo.lock", "clippy.toml", "tools/checked.toml", "rust-toolchain.toml"}
-# Pages that are rendered from the code, and the tests that compare them. One command, because cargo builds the crates
-# anew where another choice of packages gives a dependency other features.
-PAGES = (
-    ("test", *CHECKED, "-p", "minilab", "-p", "minilab-imaging", "--lib", "--bins")
-    + ("--test", "commands", "--test", "deploy", "--test", "architecture"),
-)
+# Pages that are rendered from the code, and the tests that compare them.
+PAGES = ("--bins", "--test", "commands", "--test", "deploy", "--test", "architecture")
+# The packages whose tests those are.
+PAGED = {"minilab", "minilab-imaging"}
 
 
 def git(*arguments: str) -> list[str]:
@@ -49,15 +47,16 @@ def crates_of(paths: set[str]) -> list[str]:
 
 
 def steps(crates: list[str]) -> list[tuple[str, ...]]:
-    """Arguments of cargo, one tuple for each run; the quickest refusal first."""
-    named = tuple(word for crate in crates for word in ("-p", crate))
+    """Arguments of cargo, one tuple for each run; the quickest refusal first. The tests are one run, because cargo builds
+    the crates anew where another choice of packages gives a dependency other features."""
+
+    def named(packages: set[str]) -> tuple[str, ...]:
+        return tuple(word for package in sorted(packages) for word in ("-p", package))
+
     found: list[tuple[str, ...]] = [("fmt", "--all", "--check")]
     if crates:
-        found.append(("clippy", *CHECKED, *named, "--all-targets", "--", "-D", "warnings"))
-        libraries = tuple(word for crate in crates if crate != "minilab" for word in ("-p", crate))
-        if libraries:
-            found.append(("test", *CHECKED, *libraries, "--lib"))
-    found.extend(PAGES)
+        found.append(("clippy", *CHECKED, *named(set(crates)), "--all-targets", "--", "-D", "warnings"))
+    found.append(("test", *CHECKED, *named(set(crates) | PAGED), "--lib", *PAGES))
     return found
 
 
